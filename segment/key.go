@@ -77,7 +77,7 @@ func ParseKey[K string | []byte](key K) (prefix K, start time.Time, ok bool) {
 	return prefix, start, true
 }
 
-// Folder names the listing prefix ("<prefix>/YYYY/MM/DD/") of the UTC day that holds t. Playback lists by day: a whole
+// DayFolder names the listing prefix ("<prefix>/YYYY/MM/DD/") of the UTC day that holds t. Playback lists by day: a whole
 // day is one folder, and a role that may list days cannot enumerate cameras.
 func DayFolder(prefix string, t time.Time) string { return folder(prefix, t, len("2006/01/02")) }
 
