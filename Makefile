@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# s3cam: `make help` lists the targets. Only Go is needed to build and run; `make test` installs the rest (scripts/deps.sh).
+
+GO     ?= go
+# Packages whose closure is small enough to build once more for a 32-bit target.
+GO386  := ./segment/... ./internal/h264/... ./internal/aac/... ./mpegts/... ./hls/... ./playback/... ./uploader/... \
+          ./internal/sigv4/... ./s3/... ./internal/cache/...
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo deps test lint test-go test-386 test-web test-browser test-long fuzz bench web clips clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/s3cam
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/s3cam ./cmd/s3cam
+
+demo: ## run the demo: two simulated cameras, everything on loopback
+	$(GO) run ./cmd/s3cam demo
+
+deps: ## install what the tests need and this machine lacks (Debian, Ubuntu; elsewhere it says what to install)
+	@scripts/deps.sh
+
+test: deps lint test-go test-386 test-web test-browser ## every suite
+	@echo "make test: all suites passed"
+
+lint: ## formatting and vet
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+
+test-go: ## Go tests with the race detector
+	$(GO) test -race -timeout 15m ./...
+
+test-386: ## the same for the pure packages as a 32-bit program
+	GOARCH=386 CGO_ENABLED=0 $(GO) test -timeout 10m $(GO386)
+
+test-web: ## type check, unit tests, rebuild of the web bundle compared with the committed one
+	@scripts/test-web.sh
+
+test-browser: ## the page, hls.js, Video.js and ffmpeg against the real server in headless Chromium
+	$(GO) test -count=1 -timeout 20m -v ./test/e2e/browser/...
+
+test-long: ## the rolling playlist polled for 5 minutes by hls.js, Video.js and ffmpeg
+	S3CAM_TEST_LONG=1 $(GO) test -count=1 -timeout 30m -v ./test/e2e/browser/...
+
+fuzz: ## each fuzz target for FUZZTIME (default 10s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## side-by-side measurements against ffmpeg, astits, aws-sdk-go-v2 (needs valgrind and libavformat-dev)
+	@scripts/deps.sh bench
+	cd bench && ./run.sh
+
+web: ## rebuild the web bundle into internal/webui/dist
+	cd web && npm ci && npm run build
+
+clips: ## regenerate the demo's clips (ffmpeg with libx264)
+	internal/simcam/generate.sh
+
+clean: ## remove what was built here
+	rm -rf bin build web/node_modules test/e2e/browser/node_modules

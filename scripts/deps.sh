@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what the test suites need and this machine lacks. On Debian and Ubuntu by apt; elsewhere it says what to install
+# and which suites are skipped without it. `deps.sh bench` adds what `make bench` needs. It never installs Go itself.
+set -u
+
+have() { command -v "$1" >/dev/null 2>&1; }
+say() { printf 'deps: %s\n' "$*"; }
+
+if ! have go; then
+	say "Go 1.26 or newer is missing: install it first; nothing can be built without it." >&2
+	exit 1
+fi
+
+missing=() # Debian package names
+want() {   # want COMMAND PACKAGE SUITE
+	have "$1" || { missing+=("$2"); lost+=("$1 (package $2): $3"); }
+}
+lost=()
+want ffmpeg ffmpeg "footage compared after decoding, playlists judged by ffprobe"
+want gcc gcc "the race detector"
+if ! have chromium-headless-shell && ! have chromium; then
+	missing+=(chromium-headless-shell)
+	lost+=("chromium-headless-shell: the browser tests")
+fi
+node_ok() { have node && have npm && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ]; }
+node_ok || { missing+=(nodejs npm); lost+=("node 20 with npm: the web bundle's tests and the browser tests"); }
+if [ "${1:-}" = bench ]; then
+	want valgrind valgrind "instruction counts of make bench"
+	[ -f /usr/include/libavformat/avformat.h ] || ls /usr/include/*/libavformat/avformat.h >/dev/null 2>&1 ||
+		{ missing+=(libavformat-dev libavcodec-dev libavutil-dev); lost+=("libavformat-dev: the comparison with libavformat"); }
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+	if have apt-get && [ "$(id -u)" = 0 ]; then
+		say "installing ${missing[*]} by apt"
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get update -qq >/dev/null 2>&1 || say "apt-get update failed; trying with the lists that are here"
+		for p in "${missing[@]}"; do # one by one: a package that this release lacks must not stop the others
+			apt-get install -y -qq --no-install-recommends "$p" >/dev/null 2>&1 || say "apt could not install $p"
+		done
+		if ! have chromium-headless-shell && ! have chromium; then
+			apt-get install -y -qq --no-install-recommends chromium >/dev/null 2>&1 || say "apt could not install chromium either"
+		fi
+		node_ok || say "SKIPPED SUITES: node is older than 20 here; install Node.js 20 or newer for test-web and test-browser" >&2
+	else
+		say "this machine lacks what some suites need; they will say that they are skipped:" >&2
+		printf 'deps:   %s\n' "${lost[@]}" >&2
+		have apt-get && say "run 'make deps' as root to install them by apt" >&2
+	fi
+fi
+
+# The small test programs' own packages, from their lock files, only when they changed.
+if node_ok; then
+	for d in web test/e2e/browser; do
+		[ -f "$d/package-lock.json" ] || continue
+		if [ ! -f "$d/node_modules/.package-lock.json" ] || [ "$d/package-lock.json" -nt "$d/node_modules/.package-lock.json" ]; then
+			say "npm ci in $d"
+			(cd "$d" && npm ci --no-audit --no-fund --loglevel=error) || { say "npm ci failed in $d" >&2; exit 1; }
+		fi
+	done
+fi
+media=${S3CAM_MEDIA:-../shared/media}
+[ -d "$media" ] || say "SKIPPED TESTS: no footage at $media; set S3CAM_MEDIA to a folder with it" >&2
+say "ready"

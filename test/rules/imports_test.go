@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rules_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/s3cam/s3cam/"
+
+type pkg struct {
+	ImportPath  string
+	Standard    bool
+	Imports     []string // direct, without those of tests
+	Deps        []string // the closure
+	TestImports []string
+}
+
+func list(t *testing.T, patterns ...string) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-deps", "-json=ImportPath,Standard,Imports,Deps"}, patterns...)...)
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// may lists, for each package with a rule, which of our own packages its non-test code may import (directly), without
+// the module path. Packages that are not named may import anything but cmd and test helpers.
+var may = map[string][]string{
+	"segment":             {},
+	"hls":                 {},
+	"internal/h264":       {},
+	"internal/aac":        {},
+	"internal/sigv4":      {},
+	"internal/wire":       {},
+	"internal/buildinfo":  {},
+	"mpegts":              {"internal/h264", "internal/aac"},
+	"s3":                  {"internal/sigv4"},
+	"uploader":            {"segment", "mpegts", "internal/h264", "internal/aac"},
+	"playback":            {"segment", "hls"},
+	"internal/s3put":      {"internal/sigv4"},
+	"internal/credential": {"internal/sigv4", "internal/s3put"},
+	"internal/cache":      {"playback"},
+	"internal/httpapi":    {"playback", "segment", "hls"},
+	"internal/webui":      {},
+	"internal/s3server":   {"segment"},
+	"internal/simcam":     {"uploader", "internal/h264", "internal/aac"},
+	"internal/awslambda":  {"internal/httpapi", "internal/cache", "playback", "s3", "segment", "uploader", "internal/webui", "mpegts"},
+}
+
+// standardOnly lists the packages that end up in cameras: nothing but the standard library without net/http, and ours.
+var standardOnly = []string{"segment", "mpegts", "uploader", "internal/h264", "internal/aac", "internal/sigv4"}
+
+// joinsS3 lists who may join the device's and the playback's small interfaces to a concrete S3 client or engine.
+var joinsS3 = []string{"cmd/", "internal/agent", "internal/standalone", "internal/awslambda"}
+
+func TestImportRules(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range list(t, "./...") {
+		name, ours := strings.CutPrefix(p.ImportPath, module)
+		if !ours {
+			continue
+		}
+		seen[name] = true
+		allowed, ruled := may[name]
+		for _, imported := range p.Imports {
+			dep, ok := strings.CutPrefix(imported, module)
+			if !ok {
+				continue
+			}
+			if ruled && !slices.Contains(allowed, dep) {
+				t.Errorf("%s imports %s; it may import only %q of ours", name, dep, allowed)
+			}
+			if strings.HasPrefix(dep, "cmd/") {
+				t.Errorf("%s imports %s; nothing imports cmd", name, dep)
+			}
+			if strings.HasSuffix(dep, "test") && !strings.HasSuffix(name, "test") {
+				t.Errorf("%s imports the test helper %s outside its tests", name, dep)
+			}
+			if dep == "s3" || dep == "internal/s3put" {
+				joins := slices.ContainsFunc(joinsS3, func(j string) bool { return strings.HasPrefix(name, j) })
+				if !joins && !strings.HasSuffix(name, "test") && !slices.Contains(allowed, dep) {
+					t.Errorf("%s imports %s; only %q join it to the rest", name, dep, joinsS3)
+				}
+			}
+		}
+	}
+	for _, name := range standardOnly {
+		if !seen[name] {
+			t.Errorf("package %s of the rules does not exist", name)
+		}
+	}
+}
+
+func TestDevicePackagesNeedOnlyTheStandardLibrary(t *testing.T) {
+	for _, name := range standardOnly {
+		for _, p := range list(t, "./"+name) {
+			switch {
+			case p.ImportPath == "net/http":
+				t.Errorf("%s needs net/http: 0.5 MB of flash on a camera (docs/design/dependencies.md)", name)
+			case !p.Standard && !strings.HasPrefix(p.ImportPath, module):
+				t.Errorf("%s needs %s, which is not the standard library", name, p.ImportPath)
+			}
+		}
+	}
+}
