@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mpegts
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+)
+
+const (
+	// MaxAudioSpan is the time from the first to the last ADTS frame of one PES packet, in 90 kHz ticks (100 ms). One PES per
+	// frame would cost another 1 to 2 % of the stream in headers and stuffing.
+	MaxAudioSpan = 9000
+
+	// MaxAudioPES is the number of bytes that several ADTS frames take together in one PES packet: 16 packets exactly,
+	// 16 x 184 less the PES header. A larger frame gets a PES of its own.
+	MaxAudioPES = 16*payloadBytes - pesPTSBytes
+
+	adtsHeaderBytes = 7
+	maxADTSBytes    = 1<<13 - 1 // aac_frame_length has 13 bits (ISO/IEC 13818-7 §6.2)
+)
+
+var (
+	// ErrNotADTS says that AppendAudio was given something else than exactly one ADTS frame.
+	ErrNotADTS = errors.New("mpegts: not one ADTS frame")
+
+	// ErrAudioNotAnnounced says that AppendAudio was called in a segment whose PMT has no audio: call SetAudio(true) before
+	// AppendTables.
+	ErrAudioNotAnnounced = errors.New("mpegts: the segment's PMT announces no audio")
+)
+
+// audioPES collects ADTS frames until there is enough for a PES packet.
+type audioPES struct {
+	pts  uint64 // of the first frame
+	used int
+	buf  [maxADTSBytes]byte
+}
+
+// AppendAudio takes one ADTS frame (ISO/IEC 13818-7 §6.2) that plays at pts, in 90 kHz ticks of any size. It copies the frame into
+// the PES packet that is being collected. When that one is full, by size or by time, or pts does not follow, it is appended to
+// dst first; else nothing is. On an error nothing changes: ErrNotADTS, ErrAudioNotAnnounced.
+func (m *Muxer) AppendAudio(dst []byte, adts []byte, pts int64) ([]byte, error) {
+	if !m.audioOn {
+		return dst, ErrAudioNotAnnounced
+	}
+	if !isADTS(adts) {
+		return dst, ErrNotADTS
+	}
+	a := &m.audio
+	t := wrapTimestamp(pts)
+	if a.used > 0 {
+		span := timestampDiff(t, a.pts)
+		if span < 0 || span >= MaxAudioSpan || a.used+len(adts) > MaxAudioPES {
+			dst = m.FlushAudio(dst)
+		}
+	}
+	if a.used == 0 {
+		a.pts = t
+	}
+	a.used += copy(a.buf[a.used:], adts)
+	return dst, nil
+}
+
+// AudioBytes gives the most bytes that AppendAudio of a frame with frameBytes bytes and a FlushAudio after it append
+// together. AudioBytes(0) is exactly what FlushAudio appends now.
+func (m *Muxer) AudioBytes(frameBytes int) int {
+	n := 0
+	if m.audio.used > 0 {
+		n += audioPackets(m.audio.used)
+	}
+	if frameBytes > 0 {
+		n += audioPackets(frameBytes)
+	}
+	return n * PacketSize
+}
+
+// FlushAudio appends the ADTS frames that wait, if any, as one PES packet. It belongs at the end of each segment.
+func (m *Muxer) FlushAudio(dst []byte) []byte {
+	a := &m.audio
+	if a.used == 0 {
+		return dst
+	}
+	at, n := len(dst), audioPackets(a.used)*PacketSize
+	dst = slices.Grow(dst, n)[:at+n]
+	out := dst[at:]
+
+	var head [pesPTSDTSBytes]byte
+	headed := putPESHeader(head[:], StreamIDAudio, a.used, a.pts, a.pts)
+	src := a.buf[:a.used]
+	header := uint32(headerSync | headerUnitStart | PIDAudio<<headerPIDShift | headerPayload)
+	for left := headed + len(src); left > 0; {
+		body := out[headerBytes:PacketSize]
+		h := header | uint32(m.audioCC)
+		if left < payloadBytes {
+			h |= headerAdaptation
+			body = putStuffing(body, payloadBytes-left)
+		}
+		binary.BigEndian.PutUint32(out, h)
+		m.audioCC = (m.audioCC + 1) & 15
+		left -= len(body)
+		if headed > 0 {
+			body = body[copy(body, head[:headed]):]
+			headed = 0
+			header &^= headerUnitStart
+		}
+		src = src[copy(body, src):]
+		out = out[PacketSize:]
+	}
+	a.used = 0
+	return dst
+}
+
+// audioPackets is the number of packets of a PES with n bytes of ADTS frames.
+func audioPackets(n int) int {
+	return (pesPTSBytes + n + payloadBytes - 1) / payloadBytes
+}
+
+// isADTS tells whether b is one ADTS frame by its syncword, layer and length:
+//
+//	FF Fx xx .. : 12 bits syncword, ID, 2 bits layer 00, protection_absent; 13 bits aac_frame_length from bit 30 on
+func isADTS(b []byte) bool {
+	if len(b) < adtsHeaderBytes || b[0] != 0xFF || b[1]&0xF6 != 0xF0 {
+		return false
+	}
+	return int(b[3]&3)<<11|int(b[4])<<3|int(b[5]>>5) == len(b)
+}
