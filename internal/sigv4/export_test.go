@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sigv4
+
+// AppendCanonical lets tests look at the canonical request.
+func AppendCanonical(dst []byte, r *Request) []byte {
+	sortHeaders(r.Headers)
+	return appendCanonical(dst, r)
+}
