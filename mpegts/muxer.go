@@ -206,19 +206,24 @@ func (m *Muxer) Fill(dst []byte) int {
 func (m *Muxer) putFullPackets(dst []byte) int {
 	v := &m.video
 	count := min(len(v.cur)/payloadBytes, len(dst)/PacketSize)
-	src, out := v.cur, dst
-	cc := uint32(m.videoCC)
-	for range count {
-		p := out[:PacketSize]
-		binary.BigEndian.PutUint32(p, headerSync|PIDVideo<<headerPIDShift|headerPayload|cc)
-		copy(p[headerBytes:], src[:payloadBytes])
-		cc = (cc + 1) & 15
-		src, out = src[payloadBytes:], out[PacketSize:]
-	}
-	m.videoCC = byte(cc)
-	v.cur = src
+	packetise(dst[:count*PacketSize], v.cur[:count*payloadBytes], uint32(m.videoCC))
+	m.videoCC = byte(int(m.videoCC)+count) & 15
+	v.cur = v.cur[count*payloadBytes:]
 	v.left -= count * payloadBytes
 	return count * PacketSize
+}
+
+// packetise writes the bytes of src, a multiple of 184, as full video packets into dst. It stays a function of its own so that the loop
+// keeps its few values in registers: inlined it needs 4 % more instructions.
+//
+//go:noinline
+func packetise(dst, src []byte, cc uint32) {
+	for len(src) >= payloadBytes && len(dst) >= PacketSize {
+		binary.BigEndian.PutUint32(dst, headerSync|PIDVideo<<headerPIDShift|headerPayload|cc&15)
+		copy(dst[headerBytes:PacketSize], src[:payloadBytes])
+		cc++
+		src, dst = src[payloadBytes:], dst[PacketSize:]
+	}
 }
 
 // putFirstPacket writes the packet with the PCR, the PES header, the AUD if there was none, and the first bytes.

@@ -26,7 +26,6 @@ const (
 	headerBytes   = 4
 	payloadBytes  = PacketSize - headerBytes // 184
 	pcrFieldBytes = 8                        // adaptation_field_length, flags, PCR
-	stuffingByte  = 0xFF
 )
 
 // Transport packet header, 32 bits, most significant first (§2.4.3.2):
@@ -53,9 +52,11 @@ const (
 	flagPCR           = 0x10
 )
 
-// fill sets every byte of b to the stuffing value.
-func fill(b []byte) {
-	for i := range b {
-		b[i] = stuffingByte
-	}
-}
+// stuffing is as many stuffing bytes as a packet can hold.
+const stuffing = stuffing46 + stuffing46 + stuffing46 + stuffing46
+
+const stuffing46 = "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF" +
+	"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"
+
+// fill writes stuffing bytes all over b, which is at most the payload of a packet.
+func fill(b []byte) { copy(b, stuffing) }

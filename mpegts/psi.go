@@ -41,7 +41,7 @@ func putSection(p []byte, pid uint32, table byte, id uint16, version byte, body 
 		overhead = 5 + 4           // what section_length counts besides body: id to last_section_number, CRC
 	)
 	p = p[:PacketSize]
-	fill(p)
+	fill(p[headerBytes:])
 	binary.BigEndian.PutUint32(p, headerSync|headerUnitStart|pid<<headerPIDShift|headerPayload)
 	p[headerBytes] = 0
 	s := p[start : start+3+overhead+len(body)]
