@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package s3server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/s3api/middlewares"
+	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
+)
+
+// tagAttribute is the extended attribute that versitygw keeps an object's tags in, as a JSON object of strings. Its own
+// PutObject sets it after the object is visible; writing it to the staged file makes tags and object appear together.
+const tagAttribute = "X-Amz-Tagging"
+
+// PutObject stores an object. versitygw receives the body into an unnamed file and, after staged has run, links that file to
+// its name; the directories are synced afterwards. What fails before the link leaves no trace.
+func (g *gateway) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	ctx = context.WithoutCancel(ctx) // fasthttp cancels the contexts of all requests under way when a shutdown begins
+	bucket := str(in.Bucket)
+	dir, key, err := g.object(in.Bucket, in.Key)
+	if err != nil {
+		return s3response.PutObjectOutput{}, err
+	}
+	tags, err := backend.ParseObjectTags(str(in.Tagging))
+	if err != nil {
+		return s3response.PutObjectOutput{}, err
+	}
+	in.Bucket, in.Key, in.Tagging = &dir, &key, nil
+	if _, chunked := in.Body.(middlewares.ChecksumReader); !chunked && in.ContentLength != nil && in.Body != nil {
+		in.Body = &exactReader{r: in.Body, left: *in.ContentLength}
+	}
+
+	var size int64
+	var reached bool
+	staged := func(f *os.File) error {
+		reached = true
+		st, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if size = st.Size(); in.ContentLength != nil && size != *in.ContentLength {
+			return s3err.GetAPIError(s3err.ErrIncompleteBody)
+		}
+		if len(tags) > 0 {
+			b, err := json.Marshal(tags)
+			if err != nil {
+				return err
+			}
+			if err := g.meta.StoreAttribute(f, dir, key, tagAttribute, b); err != nil {
+				return err
+			}
+		}
+		return g.syncData(f)
+	}
+	out, err := g.posix.PutObjectWithPostFunc(ctx, in, staged)
+	if err != nil {
+		if reached { // the parent directories were made already
+			removeEmptyParents(dir, key)
+		}
+		return out, g.putError(dir, key, err)
+	}
+	if err := g.syncParents(dir, key); err != nil {
+		return out, g.fail("put", key, err)
+	}
+	g.onStored(bucket, key, size)
+	return out, nil
+}
+
+// putError corrects one answer of versitygw: it reports every failure to make a directory or link the file as "existing object
+// is a directory", a 409 that no client would retry.
+func (g *gateway) putError(dir, key string, err error) error {
+	if !errors.Is(err, s3err.GetAPIError(s3err.ErrExistingObjectIsDirectory)) {
+		return g.fail("put", key, err)
+	}
+	if fi, serr := os.Lstat(filepath.Join(dir, key)); serr == nil && fi.IsDir() {
+		return err
+	}
+	for p := filepath.Dir(key); p != "."; p = filepath.Dir(p) {
+		if fi, serr := os.Lstat(filepath.Join(dir, p)); serr == nil && !fi.IsDir() {
+			return s3err.GetAPIError(s3err.ErrObjectParentIsFile)
+		}
+	}
+	g.log.Error("S3 object could not be linked into its directory", "key", key)
+	return s3err.GetAPIError(s3err.ErrInternalError)
+}
+
+// exactReader fails with IncompleteBody when a body ends early. versitygw takes the short body for the object when nothing
+// else vouches for it (UNSIGNED-PAYLOAD without a checksum header).
+type exactReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (e *exactReader) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	e.left -= int64(n)
+	if err == io.EOF && e.left > 0 {
+		err = s3err.GetAPIError(s3err.ErrIncompleteBody)
+	}
+	return n, err
+}
+
+// removeEmptyParents removes the directories above a key that hold nothing. A PUT that needs one of them at that moment makes
+// it again: versitygw's link retries.
+func removeEmptyParents(bucketDir, key string) {
+	for p := filepath.Dir(key); p != "."; p = filepath.Dir(p) {
+		if os.Remove(filepath.Join(bucketDir, p)) != nil {
+			return
+		}
+	}
+}
