@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package webui
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+//go:embed all:dist
+var dist embed.FS
+
+// Config says how the site is served. The zero value is right when the API is served beside it on the same origin and
+// delivers the segments itself.
+type Config struct {
+	// APIBase is the address of the API as the page shall use it, an absolute http or https URL; empty means beside the
+	// page. The page reads it from config.json.
+	APIBase string
+
+	// ConnectSources are further origins (scheme://host[:port]) from which the page must be able to load: where
+	// segments come from when the API redirects to them or signs their addresses. APIBase need not be repeated here.
+	ConnectSources []string
+}
+
+// file is one file as it is sent. Its fields never change after New, but for the compressed form, made once.
+type file struct {
+	contentType string
+	cache       string
+	etag        string // without the quotes
+	plain       []byte
+	gzipped     func() []byte // nil when compressing does not pay
+}
+
+type handler struct {
+	files map[string]*file // by path without the leading slash
+	csp   string
+}
+
+// New returns a handler for the site. It reports all problems of cfg at once.
+func New(cfg Config) (http.Handler, error) {
+	sources, err := cfg.sources()
+	if err != nil {
+		return nil, fmt.Errorf("webui: %w", err)
+	}
+	h := &handler{files: map[string]*file{}, csp: policy(sources)}
+	root, err := fs.Sub(dist, "dist")
+	if err != nil {
+		return nil, fmt.Errorf("webui: %w", err)
+	}
+	err = fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(root, name)
+		if err != nil {
+			return err
+		}
+		h.files[name] = newFile(name, body)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("webui: read the embedded bundle: %w", err)
+	}
+	index := h.files["index.html"]
+	if index == nil {
+		return nil, errors.New("webui: the embedded bundle has no index.html; run make web")
+	}
+	h.files[""] = index
+	config, err := json.Marshal(struct {
+		APIBase string `json:"apiBase"`
+	}{cfg.APIBase})
+	if err != nil {
+		return nil, fmt.Errorf("webui: %w", err)
+	}
+	h.files["config.json"] = newFile("config.json", append(config, '\n'))
+	return h, nil
+}
+
+// sources returns the origins that the page may load from besides its own.
+func (c Config) sources() ([]string, error) {
+	var sources []string
+	var problems []error
+	add := func(field, address string, mayHavePath bool) {
+		u, err := url.Parse(address)
+		switch {
+		case err != nil:
+			problems = append(problems, fmt.Errorf("%s: %w", field, err))
+		case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil, strings.ContainsAny(address, " ;,'\""):
+			problems = append(problems, fmt.Errorf("%s: %q is not an http or https address", field, address))
+		case !mayHavePath && (u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != ""):
+			problems = append(problems, fmt.Errorf("%s: %q is more than an origin (scheme://host[:port])", field, address))
+		default:
+			sources = append(sources, u.Scheme+"://"+u.Host)
+		}
+	}
+	if c.APIBase != "" {
+		add("APIBase", c.APIBase, true)
+	}
+	for i, s := range c.ConnectSources {
+		add("ConnectSources["+strconv.Itoa(i)+"]", s, false)
+	}
+	return sources, errors.Join(problems...)
+}
+
+// policy is the content security policy. blob: is how Media Source Extensions and the player's transmuxing worker come
+// into being; data: is the icon font inside the player's stylesheet. Neither can be reached by markup that was injected,
+// because scripts come from the page's own origin only.
+func policy(sources []string) string {
+	extra := ""
+	for _, s := range sources {
+		extra += " " + s
+	}
+	return strings.Join([]string{
+		"default-src 'none'",
+		"script-src 'self'",
+		"style-src 'self'",
+		"img-src 'self' data: blob:",
+		"font-src 'self' data:",
+		"connect-src 'self'" + extra,
+		"media-src 'self' blob:" + extra,
+		"worker-src 'self' blob:",
+		"manifest-src 'self'",
+		"base-uri 'none'",
+		"form-action 'none'",
+		"frame-ancestors 'self'",
+	}, "; ")
+}
+
+// contentType is a table of our own: the system's differs from machine to machine.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".json":
+		return "application/json"
+	case ".svg":
+		return "image/svg+xml"
+	case ".md", ".txt":
+		return "text/plain; charset=utf-8"
+	case ".png":
+		return "image/png"
+	case ".woff2":
+		return "font/woff2"
+	}
+	return "application/octet-stream"
+}
+
+func newFile(name string, body []byte) *file {
+	sum := sha256.Sum256(body)
+	f := &file{
+		contentType: contentType(name),
+		cache:       "no-cache",
+		etag:        base64.RawURLEncoding.EncodeToString(sum[:12]),
+		plain:       body,
+	}
+	if strings.HasPrefix(name, "assets/") {
+		f.cache = "public, max-age=31536000, immutable"
+	}
+	compresses := f.contentType != "image/png" && f.contentType != "font/woff2" && f.contentType != "application/octet-stream"
+	if compresses && len(body) > 500 {
+		f.gzipped = sync.OnceValue(func() []byte { return compress(body) })
+	}
+	return f
+}
+
+// compress returns body gzipped at the best level.
+func compress(body []byte) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		panic("webui: " + err.Error()) // the level is a constant that exists
+	}
+	// Writing to a bytes.Buffer cannot fail.
+	_, _ = w.Write(body)
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// ServeHTTP answers GET and HEAD.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Security-Policy", h.csp)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		header.Set("Allow", "GET, HEAD")
+		plainError(w, http.StatusMethodNotAllowed)
+		return
+	}
+	f := h.files[strings.TrimPrefix(r.URL.Path, "/")]
+	if f == nil {
+		plainError(w, http.StatusNotFound)
+		return
+	}
+	body, etag := f.plain, `"`+f.etag+`"`
+	if f.gzipped != nil {
+		header.Set("Vary", "Accept-Encoding")
+		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
+			body, etag = f.gzipped(), `"`+f.etag+`-gzip"`
+			header.Set("Content-Encoding", "gzip")
+		}
+	}
+	header.Set("ETag", etag)
+	header.Set("Cache-Control", f.cache)
+	if matches(r.Header.Values("If-None-Match"), etag) {
+		header.Del("Content-Encoding")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	header.Set("Content-Type", f.contentType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(body) // a reader that went away is no news
+	}
+}
+
+func plainError(w http.ResponseWriter, status int) {
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, http.StatusText(status), status)
+}
+
+// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3): gzip itself decides, else "*", else no.
+func acceptsGzip(values []string) bool {
+	accepted, named := false, false
+	for _, value := range values {
+		for item := range strings.SplitSeq(value, ",") {
+			coding, params, _ := strings.Cut(item, ";")
+			coding = strings.ToLower(strings.TrimSpace(coding))
+			if coding != "gzip" && coding != "x-gzip" && (coding != "*" || named) {
+				continue
+			}
+			weight := 1.0
+			if q, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(params)), "q="); ok {
+				var err error
+				if weight, err = strconv.ParseFloat(q, 64); err != nil {
+					weight = 0
+				}
+			}
+			accepted = weight > 0
+			named = named || coding != "*"
+		}
+	}
+	return accepted
+}
+
+// matches reads If-None-Match (RFC 9110 section 13.1.2), which compares weakly.
+func matches(values []string, etag string) bool {
+	for _, value := range values {
+		for item := range strings.SplitSeq(value, ",") {
+			item = strings.TrimSpace(item)
+			if item == "*" || strings.TrimPrefix(item, "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Decoding of the API's replies. Nothing from the network is used before it went through here. */
+
+import { parseInstant } from './time';
+
+/** One camera of /cameras. last is when its newest segment began; undefined when it has no footage. */
+export interface Camera {
+  id: string;
+  last: number | undefined;
+  live: boolean;
+}
+
+/** One recorded stretch of /coverage. */
+export interface Range {
+  start: number;
+  end: number;
+  segments: number;
+  bytes: number;
+}
+
+/** config.json beside the page: where the API is ('' = beside the page itself). */
+export interface SiteConfig {
+  apiBase: string;
+}
+
+export interface APIError {
+  code: string;
+  message: string;
+}
+
+/** A reply that is not what it should be; the message says where. */
+export class DecodeError extends Error {
+  override name = 'DecodeError';
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(v: unknown, where: string): Fields {
+  if (typeof v !== 'object' || v === null || Array.isArray(v)) {
+    throw new DecodeError(`${where} is not an object`);
+  }
+  return v as Fields; // an object: reading any name of it is sound, the values stay unknown
+}
+
+function list(v: unknown, where: string): readonly unknown[] {
+  if (!Array.isArray(v)) {
+    throw new DecodeError(`${where} is not a list`);
+  }
+  return v;
+}
+
+function text(v: unknown, where: string): string {
+  if (typeof v !== 'string') {
+    throw new DecodeError(`${where} is not a string`);
+  }
+  return v;
+}
+
+function count(v: unknown, where: string): number {
+  if (typeof v !== 'number' || !Number.isFinite(v) || v < 0) {
+    throw new DecodeError(`${where} is not a number of things`);
+  }
+  return v;
+}
+
+function instant(v: unknown, where: string): number {
+  const ms = parseInstant(text(v, where));
+  if (ms === undefined) {
+    throw new DecodeError(`${where} is not a time`);
+  }
+  return ms;
+}
+
+export function decodeConfig(v: unknown): SiteConfig {
+  const o = fields(v, 'config');
+  return { apiBase: text(o['apiBase'], 'apiBase') };
+}
+
+export function decodeCameras(v: unknown): Camera[] {
+  return list(fields(v, 'reply')['cameras'], 'cameras').map((item, i) => {
+    const where = `cameras[${i}]`;
+    const o = fields(item, where);
+    const last = o['last'];
+    return {
+      id: text(o['id'], `${where}.id`),
+      last: last === null || last === undefined ? undefined : instant(last, `${where}.last`),
+      live: o['live'] === true,
+    };
+  });
+}
+
+export function decodeCoverage(v: unknown): Range[] {
+  return list(fields(v, 'reply')['ranges'], 'ranges').map((item, i) => {
+    const where = `ranges[${i}]`;
+    const o = fields(item, where);
+    const r: Range = {
+      start: instant(o['start'], `${where}.start`),
+      end: instant(o['end'], `${where}.end`),
+      segments: count(o['segments'], `${where}.segments`),
+      bytes: count(o['bytes'], `${where}.bytes`),
+    };
+    if (r.end < r.start) {
+      throw new DecodeError(`${where} ends before it starts`);
+    }
+    return r;
+  });
+}
+
+/** decodeError reads {"error":{"code","message"}}; undefined when the body is something else (a proxy's page). */
+export function decodeError(v: unknown): APIError | undefined {
+  try {
+    const e = fields(fields(v, 'reply')['error'], 'error');
+    return { code: text(e['code'], 'code'), message: text(e['message'], 'message') };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Reason, Result } from '../api';
+import { LiveSync, PollPlanner, startDelay } from './live-sync';
+import { endTime, offsetOf, programTimeAt } from './timeline';
+import { createPlayer, type Player } from './videojs';
+import { open, type Stream } from './vhs';
+
+/** What a viewer should know about the playback. Times are ms since the epoch. */
+export type Status =
+  | { kind: 'connecting' }
+  | { kind: 'playing' }
+  | { kind: 'paused' }
+  | { kind: 'buffering' }
+  | { kind: 'silent'; since: number }
+  | { kind: 'ended' }
+  | { kind: 'noVideo' }
+  | { kind: 'retrying'; reason: Reason | 'media'; seconds: number }
+  | { kind: 'failed'; reason: Reason | 'media'; message: string };
+
+export interface CameraPlayerOptions {
+  url: string;
+  mode: 'live' | 'range' | 'growing';
+  /** program time to begin at; not for live */
+  start?: number;
+  language: string;
+  /** the server's time */
+  now: () => number;
+  /** asks the server about the playlist, to say why it does not play */
+  check: (url: string, signal: AbortSignal) => Promise<Result<void>>;
+  onStatus: (status: Status) => void;
+}
+
+const tickMs = 100;
+const unsafeEdge = 0.1; // s before the end of the playlist that may not be sought to while live plays
+const longWait = 12_000; // ms without progress although there is data: nudge, then load anew
+
+/**
+ * CameraPlayer plays one playlist and keeps at it: it stays near live, says what is wrong, and starts again after
+ * errors. It owns the Video.js player inside parent until dispose.
+ */
+export class CameraPlayer {
+  readonly #o: CameraPlayerOptions;
+  readonly #player: Player;
+  readonly #leave = new AbortController();
+  #stream: Stream | undefined;
+  #sync = new LiveSync();
+  #planner = new PollPlanner();
+  #targetDuration = 3;
+  #segment = 3; // duration of the newest segment, in seconds
+  #window = 0; // duration of the whole playlist, in seconds
+  #startOffset = 0; // where a replay begins on the player's time line, in seconds
+  #listedEnd: number | undefined; // program time of the playlist's end
+  #started = false; // a frame was played since the source was set
+  #bufferEnd: number | undefined;
+  #countArrival = false;
+  #position = 0;
+  #progressAt = 0; // local time at which the position last moved
+  #nudged = false;
+  #resumeAt: number | undefined; // program time to begin at after an error
+  #attempt = 0;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #pollTimer: ReturnType<typeof setTimeout> | undefined;
+  #retryAt = 0;
+  #trouble: Status | undefined; // set while there is no source that could play
+  #shown = '';
+
+  constructor(parent: HTMLElement, options: CameraPlayerOptions) {
+    this.#o = options;
+    this.#resumeAt = options.start;
+    this.#player = createPlayer(parent, options.mode, options.language);
+    this.#player.on('xhr-hooks-ready', () => queueMicrotask(() => this.#attach()));
+    this.#player.on('error', () => void this.#failed());
+    this.#player.on('waiting', () => this.#waiting());
+    const timer = setInterval(() => this.#tick(), tickMs);
+    this.#leave.signal.addEventListener('abort', () => clearInterval(timer));
+    void this.#load();
+  }
+
+  dispose(): void {
+    this.#leave.abort();
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#pollTimer);
+    this.#player.dispose();
+  }
+
+  set language(l: string) {
+    this.#player.language(l);
+  }
+
+  /** programTime is the time at the camera of the picture that is shown. */
+  programTime(): number | undefined {
+    return this.#started ? this.#timeAt(this.#now()) : undefined;
+  }
+
+  /** latency is how far behind the camera the picture is, in seconds; undefined when nothing is shown yet. */
+  latency(): number | undefined {
+    const shown = this.programTime();
+    return shown === undefined ? undefined : (this.#o.now() - shown) / 1000;
+  }
+
+  /** behind tells whether the viewer paused or was held up, so that a way back to live is worth offering. */
+  behind(): boolean {
+    const latency = this.latency();
+    return latency !== undefined && this.#listedEnd !== undefined &&
+      this.#listedEnd - (this.programTime() ?? this.#listedEnd) > (2 * this.#targetDuration + 2) * 1000;
+  }
+
+  /** goLive jumps to the newest pictures and plays. */
+  goLive(): void {
+    if (this.#bufferEnd !== undefined) {
+      this.#seekLive();
+    }
+    void this.#player.play();
+  }
+
+  /** skip moves by so many seconds. */
+  skip(seconds: number): void {
+    this.#player.currentTime(Math.max(0, this.#now() + seconds));
+  }
+
+  /** replayFromStart goes back to the beginning. */
+  replayFromStart(): void {
+    this.#player.currentTime(this.#startOffset);
+    void this.#player.play();
+  }
+
+  /** retry tries now what would be tried later. */
+  retry(): void {
+    clearTimeout(this.#retryTimer);
+    void this.#load();
+  }
+
+  /** timeAt is the time at the camera at a position of the player's time line. */
+  #timeAt(position: number): number | undefined {
+    return programTimeAt(position, this.#stream?.around(position) ?? []);
+  }
+
+  #now(): number {
+    return this.#player.currentTime() ?? 0;
+  }
+
+  async #load(): Promise<void> {
+    this.#stream = undefined;
+    this.#trouble = { kind: 'connecting' };
+    if (this.#o.mode === 'live') {
+      // Ask first: it tells the server's time, which decides where to begin, and why there is nothing to play.
+      const reply = await this.#o.check(this.#o.url, this.#leave.signal);
+      if (reply.kind === 'aborted') {
+        return;
+      }
+      if (reply.kind === 'error') {
+        this.#retryLater(reply.reason, reply.message);
+        return;
+      }
+    }
+    this.#sync = new LiveSync();
+    this.#planner = new PollPlanner();
+    this.#listedEnd = undefined;
+    this.#started = false;
+    this.#bufferEnd = undefined;
+    this.#progressAt = performance.now();
+    this.#player.error(null);
+    this.#player.src({ src: this.#o.url, type: 'application/x-mpegURL' });
+  }
+
+  /** attach hooks into the stream that Video.js just opened, before its playlist arrives. */
+  #attach(): void {
+    if (this.#leave.signal.aborted) {
+      return;
+    }
+    const stream = open(this.#player.tech(true));
+    this.#stream = stream;
+    stream?.onPlaylist(() => {
+      if (stream === this.#stream) {
+        this.#playlistLoaded(stream);
+      }
+    });
+  }
+
+  #playlistLoaded(stream: Stream): void {
+    const playlist = stream.playlist();
+    if (playlist === undefined) {
+      return;
+    }
+    this.#targetDuration = playlist.targetDuration || this.#targetDuration;
+    this.#segment = playlist.segments[playlist.segments.length - 1]?.duration ?? this.#targetDuration;
+    const before = this.#listedEnd;
+    this.#listedEnd = endTime(playlist.segments);
+    if (this.#o.mode !== 'live') {
+      if (!this.#started && this.#resumeAt !== undefined) {
+        const offset = offsetOf(this.#resumeAt, playlist.segments);
+        this.#startOffset = this.#resumeAt === this.#o.start ? offset : this.#startOffset;
+        stream.setStart(offset);
+      }
+      return;
+    }
+    this.#window = playlist.segments.reduce((sum, s) => sum + s.duration, 0);
+    stream.setLiveDelay(this.#started ? unsafeEdge : this.#liveDelay());
+    if (this.#listedEnd === undefined) {
+      return;
+    }
+    if (before !== undefined && this.#listedEnd !== before) {
+      // Only a segment that finds the buffer caught up tells when segments can be had.
+      const buffered = this.#bufferEnd === undefined ? undefined : this.#timeAt(this.#bufferEnd);
+      this.#countArrival = buffered !== undefined && buffered >= before - 150;
+    }
+    const wait = this.#planner.loaded(this.#o.now(), this.#listedEnd, this.#segment);
+    clearTimeout(this.#pollTimer);
+    if (wait !== undefined) {
+      this.#pollTimer = setTimeout(() => stream.reload(), wait);
+    }
+  }
+
+  #tick(): void {
+    const local = performance.now();
+    const position = this.#now();
+    if (Math.abs(position - this.#position) > 0.01) {
+      this.#progressAt = local;
+      this.#nudged = false;
+      if (!this.#player.paused() && position > this.#position && this.#trouble === undefined) {
+        this.#attempt = 0;
+      }
+    }
+    this.#position = position;
+    const stream = this.#stream;
+    if (stream !== undefined && this.#trouble?.kind !== 'retrying' && this.#trouble?.kind !== 'failed') {
+      if (!this.#started && !this.#player.paused() && this.#player.readyState() >= 3 && !this.#player.seeking()) {
+        this.#started = true;
+        this.#trouble = undefined;
+        if (this.#o.mode === 'live') {
+          stream.setLiveDelay(unsafeEdge);
+        }
+      }
+      if (this.#o.mode === 'live') {
+        this.#stayLive(local / 1000, position);
+      }
+      this.#unstick(local);
+    } else if (stream === undefined && this.#player.readyState() >= 3) {
+      this.#started = true; // the browser's own HLS
+      this.#trouble = undefined;
+    }
+    this.#report(local);
+  }
+
+  #stayLive(now: number, position: number): void {
+    const buffered = this.#player.buffered();
+    const end = buffered.length > 0 ? buffered.end(buffered.length - 1) : undefined;
+    if (end !== undefined && this.#bufferEnd !== undefined && end > this.#bufferEnd + 0.05 && this.#countArrival) {
+      this.#sync.arrived(now, this.#bufferEnd, this.#segment);
+      this.#countArrival = false;
+    }
+    this.#bufferEnd = end;
+    if (!this.#started || this.#player.paused() || this.#player.seeking()) {
+      return;
+    }
+    const { rate, jump } = this.#sync.steer(now, position);
+    if (jump > 0 && position + jump < this.#listedPosition() - 0.3) {
+      this.#player.currentTime(position + jump);
+    } else if (this.#player.playbackRate() !== rate) {
+      this.#player.playbackRate(rate);
+    }
+  }
+
+  /** listedPosition is where the playlist ends on the player's time line. */
+  #listedPosition(): number {
+    const end = this.#bufferEnd ?? this.#now();
+    const known = this.#timeAt(end);
+    return known === undefined || this.#listedEnd === undefined ? end : end + (this.#listedEnd - known) / 1000;
+  }
+
+  #liveDelay(): number {
+    return startDelay(this.#o.now(), this.#listedEnd, this.#segment, this.#window);
+  }
+
+  #seekLive(): void {
+    this.#player.currentTime(this.#listedPosition() - this.#liveDelay());
+  }
+
+  #waiting(): void {
+    if (this.#started && this.#o.mode === 'live' && !this.#player.seeking() && !this.#silent()) {
+      this.#sync.stalled(this.#segment);
+    }
+  }
+
+  /** silent tells whether the camera, not the page, is why nothing new comes. */
+  #silent(): boolean {
+    return this.#o.mode !== 'range' && this.#listedEnd !== undefined &&
+      this.#o.now() - this.#listedEnd > (2 * this.#targetDuration + 4) * 1000;
+  }
+
+  /** unstick gets playback going again when it stands still although there is something to play. */
+  #unstick(local: number): void {
+    const waited = local - this.#progressAt;
+    if (!this.#started || this.#player.paused() || this.#player.ended() || waited < longWait) {
+      return;
+    }
+    const ahead = this.#listedPosition() - this.#position;
+    if (ahead < 1 && this.#o.mode !== 'range') {
+      return; // at the end of what there is
+    }
+    if (!this.#nudged) {
+      this.#nudged = true;
+      this.#player.currentTime(this.#position + 0.5);
+    } else if (waited > 2 * longWait) {
+      this.#resumeAt = this.programTime() ?? this.#o.start;
+      this.#progressAt = local;
+      void this.#load();
+    }
+  }
+
+  async #failed(): Promise<void> {
+    this.#resumeAt = this.programTime() ?? this.#resumeAt;
+    this.#trouble = { kind: 'connecting' };
+    const reply = await this.#o.check(this.#o.url, this.#leave.signal);
+    if (reply.kind === 'error') {
+      this.#retryLater(reply.reason, reply.message);
+    } else if (reply.kind === 'ok') {
+      this.#retryLater('media', this.#player.error()?.message ?? '');
+    }
+  }
+
+  #retryLater(reason: Reason | 'media', message: string): void {
+    const hopeless = reason === 'denied' || reason === 'badRequest' || (reason === 'notFound' && this.#o.mode !== 'live');
+    if (hopeless || (reason === 'media' && this.#attempt >= 4)) {
+      this.#trouble = { kind: 'failed', reason, message };
+      return;
+    }
+    const seconds = reason === 'notFound' ? 4 : Math.min(2 ** this.#attempt, 15);
+    this.#attempt++;
+    this.#retryAt = performance.now() + seconds * 1000;
+    this.#trouble = { kind: 'retrying', reason, seconds };
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => void this.#load(), seconds * 1000);
+  }
+
+  #status(local: number): Status {
+    if (this.#trouble?.kind === 'retrying') {
+      return { ...this.#trouble, seconds: Math.max(0, Math.ceil((this.#retryAt - local) / 1000)) };
+    }
+    if (this.#trouble?.kind === 'failed') {
+      return this.#trouble;
+    }
+    if (this.#player.ended()) {
+      return { kind: 'ended' };
+    }
+    if (!this.#started) {
+      // Autoplay may be forbidden altogether: then the big play button waits for a click.
+      const waits = this.#player.paused() && this.#listedEnd !== undefined && local - this.#progressAt > 1500;
+      return waits ? { kind: 'paused' } : { kind: 'connecting' };
+    }
+    if (this.#player.paused()) {
+      return { kind: 'paused' };
+    }
+    if (this.#player.videoWidth() === 0 && this.#position > 3) {
+      return { kind: 'noVideo' };
+    }
+    if (local - this.#progressAt > 700) {
+      const last = this.#silent() ? this.#listedEnd : undefined;
+      return last === undefined ? { kind: 'buffering' } : { kind: 'silent', since: last };
+    }
+    return { kind: 'playing' };
+  }
+
+  #report(local: number): void {
+    const status = this.#status(local);
+    const shown = JSON.stringify(status);
+    if (shown !== this.#shown) {
+      this.#shown = shown;
+      this.#o.onStatus(status);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The addresses of the pages. They live behind the '#', so that one static file serves them all:
+ *
+ *     #/                                                  cameras
+ *     #/live/<camera>                                     live view
+ *     #/play/<camera>                                     replay, nothing chosen yet
+ *     #/play/<camera>/<YYYY-MM-DD HH:MM:SS>               replay from that time (UTC), as the original site's links
+ *     #/play/<camera>/<time>?end=<time>                   replay of a range
+ *     #/play/<camera>/<time>?end=open                     replay that goes on into live
+ *
+ * A camera's id is percent-encoded as one path element; a bare '/' inside it is understood as well.
+ */
+
+import { formatDateTime, parseInstant } from './time';
+
+export type Route =
+  | { view: 'cameras' }
+  | { view: 'live'; camera: string }
+  | { view: 'play'; camera: string; start?: number; end?: number | 'open' }
+  | { view: 'unknown' };
+
+/** How much a link that names only a start plays, in milliseconds. */
+export const linkSpan = 60 * 60 * 1000;
+
+function decode(element: string): string {
+  try {
+    return decodeURIComponent(element);
+  } catch {
+    return element; // a lone '%' typed by hand
+  }
+}
+
+/** parseRoute reads location.hash. */
+export function parseRoute(hash: string): Route {
+  const text = hash.replace(/^#?\/?/, '');
+  const mark = text.indexOf('?');
+  const path = mark < 0 ? text : text.slice(0, mark);
+  const query = new URLSearchParams(mark < 0 ? '' : text.slice(mark + 1));
+  const elements = path.split('/').filter((e) => e !== '').map(decode);
+  const view = elements.shift();
+  if (view === undefined) {
+    return { view: 'cameras' };
+  }
+  if (elements.length === 0) {
+    return { view: 'unknown' };
+  }
+  if (view === 'live') {
+    return { view: 'live', camera: elements.join('/') };
+  }
+  if (view !== 'play') {
+    return { view: 'unknown' };
+  }
+  const start = elements.length > 1 ? parseInstant(elements[elements.length - 1] ?? '') : undefined;
+  if (start === undefined) {
+    return { view: 'play', camera: elements.join('/') };
+  }
+  const route: Route = { view: 'play', camera: elements.slice(0, -1).join('/'), start };
+  const end = query.get('end');
+  if (end === 'open') {
+    route.end = 'open';
+  } else if (end !== null) {
+    const ms = parseInstant(end);
+    if (ms !== undefined && ms > start) {
+      route.end = ms;
+    }
+  }
+  return route;
+}
+
+/** formatRoute is the inverse of parseRoute, with the '#'. Times are written to the second. */
+export function formatRoute(route: Route): string {
+  switch (route.view) {
+    case 'cameras':
+    case 'unknown':
+      return '#/';
+    case 'live':
+      return `#/live/${encodeURIComponent(route.camera)}`;
+    case 'play': {
+      let s = `#/play/${encodeURIComponent(route.camera)}`;
+      if (route.start !== undefined) {
+        s += `/${formatDateTime(route.start, 'UTC').replace(' ', '%20')}`;
+        if (route.end !== undefined) {
+          s += `?end=${route.end === 'open' ? 'open' : formatDateTime(route.end, 'UTC').replace(' ', '%20')}`;
+        }
+      }
+      return s;
+    }
+  }
+}
