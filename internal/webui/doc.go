@@ -2,7 +2,7 @@
 
 // Package webui serves the web site: the bundle that web/ builds into dist, embedded in the program.
 //
-// [New] gives one [net/http.Handler] for GET and HEAD of the files of dist and of config.json, which tells the page where
+// [Handler] gives one [net/http.Handler] for GET and HEAD of the files of dist and of config.json, which tells the page where
 // the API is. Addresses inside the bundle are relative, so the handler may stand below any path (with
 // [net/http.StripPrefix]). Names under assets/ carry a hash of their content and may be cached for ever; everything else
 // is asked for again each time and answered by 304 when it did not change. Bodies are compressed once, when somebody

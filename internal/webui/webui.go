@@ -35,7 +35,7 @@ type Config struct {
 	ConnectSources []string
 }
 
-// file is one file as it is sent. Its fields never change after New, but for the compressed form, made once.
+// file is one file as it is sent. Its fields never change after Handler, but for the compressed form, made once.
 type file struct {
 	contentType string
 	cache       string
@@ -49,8 +49,8 @@ type handler struct {
 	csp   string
 }
 
-// New returns a handler for the site. It reports all problems of cfg at once.
-func New(cfg Config) (http.Handler, error) {
+// Handler returns a handler for the site. It may be used by several goroutines. It reports all problems of cfg at once.
+func Handler(cfg Config) (http.Handler, error) {
 	sources, err := cfg.sources()
 	if err != nil {
 		return nil, fmt.Errorf("webui: %w", err)

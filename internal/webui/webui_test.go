@@ -44,7 +44,7 @@ func body(t *testing.T, res *http.Response) []byte {
 
 func site(t *testing.T, cfg webui.Config) http.Handler {
 	t.Helper()
-	h, err := webui.New(cfg)
+	h, err := webui.Handler(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,9 +283,9 @@ func TestBadConfigIsRefused(t *testing.T) {
 		{"all problems at once", webui.Config{APIBase: "x", ConnectSources: []string{"y"}}, []string{"APIBase", "ConnectSources[0]"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := webui.New(tt.cfg)
+			_, err := webui.Handler(tt.cfg)
 			if err == nil {
-				t.Fatal("New accepted it")
+				t.Fatal("Handler accepted it")
 			}
 			for _, want := range tt.want {
 				if !strings.Contains(err.Error(), want) {
