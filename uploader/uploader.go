@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package uploader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/s3cam/s3cam/internal/h264"
+	"github.com/s3cam/s3cam/mpegts"
+)
+
+// Uploader records one camera. All methods may be called concurrently, with the remark at WriteVideo. Use [New].
+type Uploader struct {
+	cfg Config
+	log *slog.Logger
+
+	ctx      context.Context // of the uploads: ends when the context of Close does
+	cancel   context.CancelFunc
+	wake     chan struct{} // something changed for the worker; holds one
+	finished chan struct{} // closed by the worker when it has ended and closeErr is set
+	closeErr error
+	phase    time.Duration // delay of each upload, see Config.UploadJitter
+
+	// mu guards what follows. It is held for the copying of one picture at most (and for moving ring content when the oldest
+	// upload in flight is overtaken), never during a Put, a callback or a log call. There is no other lock.
+	mu      sync.Mutex
+	closing bool
+	events  []event // to be reported after unlocking
+
+	params      h264.ParameterSets
+	sets        []byte // all of params, Annex B
+	setsPending bool   // some came without a picture and must precede the next one
+	sawIDR      bool
+	headBuf     []byte
+	parts       [5][]byte // of the picture that is being written
+	scratch     []byte    // tables, or one audio PES
+
+	clock    wallClock
+	time     timeline
+	mux      *mpegts.Muxer
+	ring     ring
+	queue    []entry // complete segments, oldest first, in the order of the ring
+	open     entry   // behind them, when isOpen
+	isOpen   bool
+	lost     error // why the open segment was dropped, until the next one starts
+	lastKey  int64 // the highest second in use
+	nextSeq  uint64
+	inflight uint64 // seq of the segment that is being uploaded, 0 = none
+	tags     string
+
+	hold           heldAudio
+	hasAudio       bool // audio came lately
+	silentSegments int
+	lastAudio      int64 // ticks of the last frame written
+	wroteAudio     bool
+
+	retry retryState
+	stats Stats // without what snapshot adds
+}
+
+// entry is one segment in the ring.
+type entry struct {
+	seq        uint64
+	pos, n     int
+	crc        uint32
+	key        int64 // Unix second in its name
+	start, end int64 // ticks: PTS of the first picture, and when the last one stops being shown
+	startDTS   int64
+	rawStart   time.Duration
+	frames     int
+	audio      bool // the tables announce it
+	hasSound   bool // and there is some
+	follows    bool // directly on the segment before
+
+	tags       string
+	sealedAt   time.Time
+	notBefore  time.Time // the next try
+	attempts   int
+	rejects    int
+	maybe      bool // a try ended without a clear answer: the object may be stored
+	fixedClock bool // tried again at once after the clock was set
+	fixedCreds bool // tried again at once after the credentials were renewed
+}
+
+func (e *entry) duration() time.Duration { return durationOf(e.end - e.start) }
+
+func (e *entry) counts() Counts {
+	return Counts{Segments: 1, Frames: int64(e.frames), Bytes: int64(e.n), Duration: e.duration()}
+}
+
+// New checks the configuration, all of it, and starts the upload worker. The Uploader must be ended with Close, which frees the ring.
+func New(cfg Config) (*Uploader, error) {
+	cfg, params, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRing(cfg.RingBytes)
+	if err != nil {
+		return nil, fmt.Errorf("uploader: ring of %d bytes: %w", cfg.RingBytes, err)
+	}
+	u := &Uploader{
+		cfg:      cfg,
+		log:      cfg.Logger,
+		wake:     make(chan struct{}, 1),
+		finished: make(chan struct{}),
+		params:   params,
+		sets:     params.Append(nil),
+		clock:    wallClock{now: cfg.Now, offset: cfg.ClockOffset},
+		time:     newTimeline(cfg.Epoch),
+		mux:      mpegts.NewMuxer(),
+		ring:     r,
+		queue:    make([]entry, 0, 16),
+		lastKey:  -1,
+		tags:     cfg.Tags,
+		hasAudio: cfg.Audio,
+	}
+	u.scratch = make([]byte, 0, max(u.mux.AudioBytes(maxADTSBytes)*2, 2*mpegts.PacketSize))
+	if cfg.UploadJitter > 0 {
+		u.phase = rand.N(cfg.UploadJitter)
+	}
+	u.ctx, u.cancel = context.WithCancel(context.Background())
+	go u.run()
+	return u, nil
+}
+
+// SetTags sets the x-amz-tagging value (key=value&key=value, percent-encoded, see S3's object tagging; empty for none) of the
+// segments that are completed from now on, the open one included. It is checked at once: ErrTags.
+func (u *Uploader) SetTags(tags string) error {
+	if err := checkTags(tags); err != nil {
+		return fmt.Errorf("uploader: %w", err)
+	}
+	u.mu.Lock()
+	u.tags = tags
+	u.mu.Unlock()
+	return nil
+}
+
+// ClockOffset is what to add to Config.Now to get the present time, as far as known.
+func (u *Uploader) ClockOffset() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.clock.offset
+}
+
+// Retry ends all waiting for another try: something that made uploads fail (credentials, the network) has just been mended.
+func (u *Uploader) Retry() {
+	u.mu.Lock()
+	u.retry.notBefore, u.retry.failures, u.retry.timeouts = time.Time{}, 0, 0
+	for i := range u.queue {
+		u.queue[i].notBefore = time.Time{}
+		u.queue[i].rejects = 0
+	}
+	u.mu.Unlock()
+	u.signal()
+}
+
+// Flush completes the open segment now, so that what was written so far is uploaded without waiting for the next IDR: for a stream that
+// is going to pause. Pictures that come after it are dropped until an IDR in a later second. It does not wait for the upload. Without
+// an open segment it does nothing.
+func (u *Uploader) Flush() error {
+	u.mu.Lock()
+	var err error
+	if u.closing {
+		err = ErrClosed
+	} else {
+		u.sealAll()
+	}
+	u.unlock()
+	return err
+}
+
+// Close ends the recording: nothing more is accepted, the open segment is completed, and the worker uploads until everything is
+// stored or ctx ends. It returns when all goroutines have ended and the ring is freed.
+//
+// The error wraps ErrNotStored and says how much when something was dropped, and the last failure; ErrNoIDR or ErrNoParameterSets when pictures came
+// but none could start a segment. Close may be called again and by several goroutines: all get the same error, after the
+// first context has ended at the latest.
+func (u *Uploader) Close(ctx context.Context) error {
+	u.mu.Lock()
+	if !u.closing {
+		u.sealAll()
+		u.closing = true
+		for i := range u.queue {
+			if u.queue[i].attempts == 0 {
+				u.queue[i].notBefore = time.Time{} // no need to spread
+			}
+		}
+	}
+	u.unlock()
+	u.signal()
+	stop := context.AfterFunc(ctx, u.cancel)
+	defer stop()
+	<-u.finished
+	return u.closeErr
+}
+
+// sealAll completes the open segment with all audio that waits for video.
+func (u *Uploader) sealAll() {
+	if u.isOpen {
+		u.releaseAudio(1<<63 - 1)
+	}
+	if u.isOpen {
+		u.seal()
+	}
+}
+
+// finish runs on the worker when it ends, and frees everything. It sets closeErr.
+func (u *Uploader) finish() {
+	u.mu.Lock()
+	u.closing = true
+	lost := Counts{}
+	for i := range u.queue {
+		e := &u.queue[i]
+		lost.add(e.counts())
+		u.dropped(e, DropClosed)
+	}
+	u.stats.DroppedClosed.add(lost)
+	u.queue = nil
+	release(u.ring.buf)
+	u.ring = ring{}
+	var errs []error
+	switch {
+	case u.stats.Begun > 0 || u.stats.VideoFrames == 0:
+	case u.sawIDR:
+		errs = append(errs, fmt.Errorf("%w: %d pictures dropped", ErrNoParameterSets, u.stats.VideoFrames))
+	default:
+		errs = append(errs, fmt.Errorf("%w: %d pictures dropped", ErrNoIDR, u.stats.VideoFrames))
+	}
+	if lost.Segments > 0 {
+		err := fmt.Errorf("%w: %d segments of %d bytes and %v dropped", ErrNotStored, lost.Segments, lost.Bytes,
+			lost.Duration.Round(time.Millisecond))
+		if u.retry.lastErr != nil {
+			err = fmt.Errorf("%w; last failure: %w", err, u.retry.lastErr)
+		}
+		errs = append(errs, err)
+	}
+	u.closeErr = errors.Join(errs...)
+	u.unlock()
+	u.cancel()
+}
+
+// signal tells the worker to look again.
+func (u *Uploader) signal() {
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+}
