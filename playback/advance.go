@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package playback
+
+import (
+	"time"
+)
+
+// numberEpoch is where first numbers are counted from: 2020-01-01 00:00:00 UTC.
+const numberEpoch = 1577836800
+
+// firstNumber is the media sequence number, and the discontinuity sequence number, that a new window starts with: the
+// seconds in the key of its first segment since 2020. Keys of a camera differ by at least a second and numbers rise by at
+// most one per segment, so a window that is lost with its cache and made anew never goes back: at worst it jumps forward.
+func firstNumber(key int64) int64 { return max(0, key-numberEpoch) }
+
+// newWindow makes the first state of a window out of what was listed (marks, in order, at least one). old is what was
+// stored before, unusable: its numbers are not undercut. For an EVENT playlist all entries from w.From on are kept, else
+// as many as a live window needs.
+func (cfg *Config) newWindow(old *Window, marks []mark, event bool, from int64) *Window {
+	ceiling := time.Duration(cfg.M3U8TargetDuration) * time.Second
+	entries, at := layout(marks, cfg.TSClipDuration, ceiling)
+	last := &marks[len(marks)-1]
+	w := &Window{ID: old.ID, Version: old.Version, Mode: old.Mode, Event: event, From: from, Last: at, Exact: last.exact}
+	for i := max(1, len(marks)-recentLen); i < len(marks); i++ {
+		w.Recent = append(w.Recent, distance(&marks[i-1], &marks[i]))
+	}
+	if event {
+		w.Entries = cutFront(entries, from)
+		w.TargetDuration = targetDuration(w.Entries)
+		return w
+	}
+	w.TargetDuration = targetDuration(entries)
+	w.Entries = entries
+	w.slide(cfg.ItemInPlaylist)
+	w.Entries = append([]Entry(nil), w.Entries...)
+	w.Entries[0].Discontinuity = false
+
+	oldBreaks := old.DiscontinuitySequence
+	for i := range old.Entries {
+		if old.Entries[i].Discontinuity {
+			oldBreaks++
+		}
+	}
+	w.MediaSequence = max(firstNumber(w.Entries[0].Key), old.MediaSequence+int64(len(old.Entries)))
+	w.DiscontinuitySequence = max(firstNumber(w.Entries[0].Key), oldBreaks)
+	return w
+}
+
+// cutFront drops the entries that end at or before from (microseconds). What then comes first needs no discontinuity.
+func cutFront(entries []Entry, from int64) []Entry {
+	i := 0
+	for i < len(entries) && entries[i].end() <= from {
+		i++
+	}
+	entries = entries[i:]
+	if len(entries) > 0 {
+		entries[0].Discontinuity = false
+	}
+	return entries
+}
+
+// advance returns w with the segments of marks appended, which must be newer than its newest entry and in order. w itself
+// is left as it is. Nothing that w published changes.
+func (cfg *Config) advance(w *Window, marks []mark) *Window {
+	next := *w
+	next.Entries = make([]Entry, len(w.Entries), len(w.Entries)+len(marks))
+	copy(next.Entries, w.Entries)
+	limit := durationLimit(w.TargetDuration)
+	before := mark{key: w.newest().Key, at: w.Last, exact: w.Exact}
+	for i := range marks {
+		m := &marks[i]
+		dist := distance(&before, m)
+		next.Recent = remember(next.Recent, dist)
+		var after *mark
+		if i+1 < len(marks) {
+			after = &marks[i+1]
+		}
+		next.Entries, next.Last = place(next.Entries, m, dist, cfg.usual(&next), after, limit)
+		next.Exact = m.exact
+		before = *m
+	}
+	if !next.Event {
+		next.slide(cfg.ItemInPlaylist)
+	}
+	return &next
+}
+
+// usual is how long the camera's segments last at the end of w, in microseconds.
+func (cfg *Config) usual(w *Window) int64 {
+	return usualOf(w.Recent, cfg.TSClipDuration, time.Duration(cfg.M3U8TargetDuration)*time.Second)
+}
+
+// slide removes segments from the front as long as at least items of them and three target durations remain (RFC 8216bis
+// 6.2.2), and counts what leaves.
+func (w *Window) slide(items int) {
+	var total int64
+	for i := range w.Entries {
+		total += w.Entries[i].Duration
+	}
+	least := int64(3*w.TargetDuration) * usPerSecond
+	n := 0
+	for len(w.Entries)-n > items && total-w.Entries[n].Duration >= least {
+		total -= w.Entries[n].Duration
+		w.MediaSequence++
+		if w.Entries[n].Discontinuity {
+			w.DiscontinuitySequence++
+		}
+		n++
+	}
+	w.Entries = w.Entries[n:]
+}
+
+// due is the earliest moment at which a segment that w does not have can be in the bucket: the end of the next one by the
+// camera's clock, and the time that the camera's clock and its upload usually add.
+func (cfg *Config) due(w *Window) time.Time {
+	usual := cfg.usual(w)
+	margin := min(max(usual/8, 100_000), 500_000)
+	return timeOf(w.Last + 2*usual + w.Lag - margin)
+}
+
+// observe notes when the newest segment of w was first seen. The lag follows down at once and up slowly, since being seen
+// late may only mean that nobody asked.
+func (cfg *Config) observe(w *Window, now time.Time) {
+	seen := now.UnixMicro() - w.Last - cfg.usual(w)
+	if seen < w.Lag {
+		w.Lag = seen
+	} else {
+		w.Lag += (seen - w.Lag) / 4
+	}
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package playback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Store lists what is recorded. *s3.Client satisfies it. It must be safe for concurrent use and honour ctx.
+type Store interface {
+	// List yields the objects below prefix whose key is greater than startAfter ("" = all), in lexical order, following
+	// continuation tokens until yield returns false. pageSize is the MaxKeys of each request (0 = the server's 1000).
+	// key is valid only during the call of yield.
+	List(ctx context.Context, prefix, startAfter string, pageSize int, yield func(key []byte, size int64) bool) error
+	// ListFolders yields the names of the folders directly below prefix (which is empty or ends in a slash) in lexical
+	// order, without the prefix and without a trailing slash.
+	ListFolders(ctx context.Context, prefix string, yield func(name string) bool) error
+}
+
+// HeadReader reads the beginning of a segment, for the exact time of its first frame. *s3.Client satisfies it.
+type HeadReader interface {
+	ReadRange(ctx context.Context, key string, offset, n int64) ([]byte, error)
+}
+
+// WindowStore keeps one Window per id, shared by all servers of a deployment. Values are never modified in place: a store
+// in memory may keep and hand out the slices as they are.
+type WindowStore interface {
+	// Load returns the window saved under id, or one with only its ID set (version 0) when there is none.
+	Load(ctx context.Context, id string) (Window, error)
+	// Save stores w as version w.Version+1 if the stored version is still w.Version (0: if there is none), atomically,
+	// and answers an error wrapping ErrConflict otherwise. It may forget the entry some time after w.Expires.
+	Save(ctx context.Context, w Window) error
+}
+
+// Defaults of Config, and fixed bounds.
+const (
+	DefaultItemInPlaylist                    = 6
+	DefaultM3U8TargetDuration                = 9
+	DefaultNearRealtimeReplayCachePeriod     = 600 * time.Second
+	DefaultNearRealtimeReplayPrecedingPeriod = 120 * time.Second
+	DefaultTSClipDuration                    = 3 * time.Second
+	DefaultMaxReplay                         = 7 * 24 * time.Hour // the longest quick range of the original web site
+	DefaultMaxCameras                        = 1000
+	DefaultStoreTimeout                      = 10 * time.Second
+
+	maxSegment     = 30 * time.Second // nothing longer is believed to be one segment
+	minObjectBytes = 3 * 188          // PAT, PMT and one packet of video; less is a stray of the original SDK
+	headBytes      = 8 << 10          // enough for tables, some audio, and the first video PES header
+	maxLists       = 8                // concurrent listings of one request
+	maxReads       = 8                // concurrent ranged reads of one request
+	maxHeads       = 48               // ranged reads of one replay
+	maxLiveHeads   = 16               // ranged reads of one live poll
+	maxLocal       = 4096             // cameras with state in this process
+	maxPending     = 64               // segments told by Stored and not yet looked at, per camera
+)
+
+// Config is what New takes. The zero value of each optional field means its default. The names follow the twelve stack
+// parameters of the deployment manual.
+type Config struct {
+	Store   Store       // required
+	Windows WindowStore // required; internal/cache.Memory for one process
+
+	// Heads and FirstPTS, both or neither: with them the exact start of a segment is read where keys are not enough.
+	// FirstPTS finds the first video PTS in the first bytes of a segment (mpegts.FirstPTS).
+	Heads    HeadReader
+	FirstPTS func(head []byte) (pts90k int64, ok bool)
+
+	// Announced promises that Stored is called in this process for every segment of every camera, as the embedded engine
+	// can: then live polls need no listing but the first.
+	Announced bool
+
+	Now func() time.Time // default time.Now
+
+	ItemInPlaylist                    int           // least number of segments in a live window
+	M3U8TargetDuration                int           // seconds; ceiling of the announced target duration
+	NearRealtimeReplayCachePeriod     time.Duration // a live window that nobody asked for this long is given up
+	NearRealtimeReplayPrecedingPeriod time.Duration // how far back a first poll looks, and how wrong a camera's clock may be
+	TSClipDuration                    time.Duration // length of a segment where nothing else is known
+	MaxReplay                         time.Duration // longest range of one replay
+	Retention                         time.Duration // segments are deleted at this age; 0 = never
+	MaxCameras                        int           // most cameras that Cameras lists
+	StoreTimeout                      time.Duration // longest wait for the store within one request
+
+	Logger *slog.Logger // nil discards
+}
+
+// Service answers what to play. All methods may be called concurrently. It starts no goroutine that outlives a call.
+type Service struct {
+	Config
+	local locals
+	heads headCache
+}
+
+// New checks cfg, all of it, and returns a working service.
+func New(cfg Config) (*Service, error) {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if cfg.Store == nil {
+		bad("Store is missing")
+	}
+	if cfg.Windows == nil {
+		bad("Windows is missing")
+	}
+	if (cfg.Heads == nil) != (cfg.FirstPTS == nil) {
+		bad("Heads and FirstPTS go together")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	setInt := func(name string, v *int, def, max int) {
+		if *v == 0 {
+			*v = def
+		}
+		if *v < 1 || *v > max {
+			bad("%s is %d, want 1..%d", name, *v, max)
+		}
+	}
+	setDuration := func(name string, v *time.Duration, def, min, max time.Duration) {
+		if *v == 0 {
+			*v = def
+		}
+		if *v < min || *v > max {
+			bad("%s is %v, want %v..%v", name, *v, min, max)
+		}
+	}
+	setInt("ItemInPlaylist", &cfg.ItemInPlaylist, DefaultItemInPlaylist, 1000)
+	setInt("M3U8TargetDuration", &cfg.M3U8TargetDuration, DefaultM3U8TargetDuration, 600)
+	setInt("MaxCameras", &cfg.MaxCameras, DefaultMaxCameras, 1_000_000)
+	setDuration("NearRealtimeReplayCachePeriod", &cfg.NearRealtimeReplayCachePeriod, DefaultNearRealtimeReplayCachePeriod, 10*time.Second, 12*time.Hour)
+	setDuration("NearRealtimeReplayPrecedingPeriod", &cfg.NearRealtimeReplayPrecedingPeriod, DefaultNearRealtimeReplayPrecedingPeriod, time.Second, 12*time.Hour)
+	setDuration("TSClipDuration", &cfg.TSClipDuration, DefaultTSClipDuration, 100*time.Millisecond, maxSegment)
+	setDuration("MaxReplay", &cfg.MaxReplay, DefaultMaxReplay, time.Second, 366*24*time.Hour)
+	setDuration("StoreTimeout", &cfg.StoreTimeout, DefaultStoreTimeout, time.Millisecond, 10*time.Minute)
+	if cfg.Retention < 0 {
+		bad("Retention is %v, want 0 (never) or more", cfg.Retention)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("playback: %w", err)
+	}
+	return &Service{Config: cfg}, nil
+}
