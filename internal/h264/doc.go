@@ -11,6 +11,6 @@
 // Numbers such as 7.4.1.2.4 are clauses of ITU-T H.264.
 //
 // Promise: internal, may change. No input makes it panic; wrong input is an error. Memory is bounded: Scanner holds one access
-// unit up to its limit and a read buffer, ParameterSets 64 KiB, Reorderer at most 34 access units and MaxBytes. Values are not safe
+// unit up to its limit and a read buffer, ParameterSets 64 KiB, Reorderer 33 frames and MaxBytes. Values are not safe
 // for concurrent use; functions are. Nothing is logged and no clock is read.
 package h264

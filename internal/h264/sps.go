@@ -42,11 +42,15 @@ type SPS struct {
 	FrameRate                   Rate // from the VUI timing; zero when absent or nonsense
 	FixedFrameRate              bool // fixed_frame_rate_flag
 	NumUnitsInTick, TimeScale   uint32
-	BitstreamRestriction        bool // the next two come from the VUI
+	BitstreamRestriction        bool // MaxNumReorder and MaxDecFrameBuffering come from the VUI
 	MaxDecFrameBuffering        int
-	maxNumReorder               int
 	VUITruncated                bool // the VUI ended too early; what is not certain was left out
 	picWidthInMbs, frameHeightM int
+
+	// MaxNumReorder is how many frames, at most, precede a picture in decoding order and follow it in output order: 0 without
+	// reordering. It is max_num_reorder_frames of the VUI; without that it is what profile, level and picture order count
+	// type allow (E.2.1, A.3.1), which a decoder has to assume.
+	MaxNumReorder int
 }
 
 // ParseSPS reads a sequence parameter set NAL unit, without start code. nal is not kept. A VUI that ends too early (seen from
@@ -86,6 +90,7 @@ func parseSPS(nal []byte) (SPS, error) {
 	if vui := r.flag(); vui {
 		s.vui(&r)
 	}
+	s.MaxNumReorder = s.reorderDepth()
 	return s, nil
 }
 
@@ -208,16 +213,14 @@ func (s *SPS) size(r *bitReader) {
 	s.Width, s.Height = int(w), int(h)
 }
 
-// ReorderDepth returns how many frames, at most, precede a picture in decoding order and follow it in output order.
-// That is max_num_reorder_frames of the VUI; without it what the profile, the level and the picture order count type allow (E.2.1,
-// A.3.1), as a decoder has to assume.
-func (s *SPS) ReorderDepth() int {
+// reorderDepth works out MaxNumReorder.
+func (s *SPS) reorderDepth() int {
 	const constraintSet3 = 0x10
 	switch {
 	case s.POCType == 2: // output order is decoding order (8.2.1.3)
 		return 0
 	case s.BitstreamRestriction:
-		return s.maxNumReorder
+		return s.MaxNumReorder
 	case s.MaxNumRefFrames == 0: // nothing a B picture could refer to
 		return 0
 	}

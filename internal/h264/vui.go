@@ -66,7 +66,7 @@ func (s *SPS) vui(r *bitReader) {
 		reorder, buffering := r.ue(), r.ue()
 		if r.err == nil && reorder <= buffering && buffering <= maxReorder {
 			s.BitstreamRestriction = true
-			s.maxNumReorder, s.MaxDecFrameBuffering = int(reorder), int(buffering)
+			s.MaxNumReorder, s.MaxDecFrameBuffering = int(reorder), int(buffering)
 		}
 	}
 	s.VUITruncated = r.err != nil
