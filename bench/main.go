@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, stdout, stderr io.Writer) error {
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	only := fs.String("only", "", "run one muxer (memcpy, s3cam, astits) and print the bytes it wrote")
+	passes := fs.Int("passes", 1, "with -only: how many times")
+	pack := fs.String("pack", "", "with -only: the input file, as `bench report` leaves it in -dir")
+	dir := fs.String("dir", "../build/bench", "where inputs and helper programs are kept")
+	libav := fs.String("libav", "", "the program built from libav/mux.c; empty leaves libavformat out")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+	if *only != "" {
+		return runOnly(*only, *pack, *passes, stdout)
+	}
+	return report(*dir, *libav, stdout)
+}
+
+func runOnly(name, pack string, passes int, stdout io.Writer) error {
+	mux, ok := muxers[name]
+	if !ok {
+		return fmt.Errorf("no muxer %q", name)
+	}
+	in, err := readPack(pack)
+	if err != nil {
+		return err
+	}
+	dst := make([]byte, 8<<20)
+	n := 0
+	for range passes {
+		n = mux(in, dst)
+	}
+	fmt.Fprintln(stdout, n)
+	return nil
+}
