@@ -36,8 +36,8 @@ func TestClips(t *testing.T) {
 				t.Fatal(err)
 			}
 			sps, _ := sets.First()
-			if sps.Width != Width || sps.Height != Height || sps.FrameRate != (h264.Rate{Num: FrameRate, Den: 1}) || sps.ReorderDepth() != 0 {
-				t.Errorf("SPS says %dx%d, %v fps, reordering %d; want %dx%d, %d, 0", sps.Width, sps.Height, sps.FrameRate, sps.ReorderDepth(), Width, Height, FrameRate)
+			if sps.Width != Width || sps.Height != Height || sps.FrameRate != (h264.Rate{Num: FrameRate, Den: 1}) || sps.MaxNumReorder != 0 {
+				t.Errorf("SPS says %dx%d, %v fps, reordering %d; want %dx%d, %d, 0", sps.Width, sps.Height, sps.FrameRate, sps.MaxNumReorder, Width, Height, FrameRate)
 			}
 			for i, frame := range audio {
 				h, err := aac.ParseHeader(frame)
@@ -97,22 +97,22 @@ func TestReelOrdersByTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := reel{video: video, audio: audio}
+	r := Reel{video: video, audio: audio}
 	r.seek(17*time.Second + 300*time.Millisecond)
 	var last time.Duration
 	var pictures, sounds int
 	for i := range 3000 {
 		u := r.next()
-		if i == 0 && (!u.video || u.at != 18*time.Second) {
-			t.Fatalf("the first unit is %v at %v, want the IDR of second 18", u.video, u.at)
+		if i == 0 && (!u.Video || u.At != 18*time.Second) {
+			t.Fatalf("the first unit is %v at %v, want the IDR of second 18", u.Video, u.At)
 		}
-		if u.at < last {
-			t.Fatalf("unit %d at %v comes after %v", i, u.at, last)
+		if u.At < last {
+			t.Fatalf("unit %d at %v comes after %v", i, u.At, last)
 		}
-		last = u.at
-		if u.video {
-			if want := &video[(18*FrameRate+pictures)%Frames][0]; &u.data[0] != want {
-				t.Fatalf("picture %d at %v is not the one of that time", pictures, u.at)
+		last = u.At
+		if u.Video {
+			if want := &video[(18*FrameRate+pictures)%Frames][0]; &u.Data[0] != want {
+				t.Fatalf("picture %d at %v is not the one of that time", pictures, u.At)
 			}
 			pictures++
 		} else {

@@ -73,38 +73,57 @@ func (c Clip) units() (video, audio [][]byte, err error) {
 	return video, audio, nil
 }
 
-// unit is one access unit or audio frame with its capture time, counted from the loop's start.
-type unit struct {
-	data  []byte
-	at    time.Duration
-	video bool
+// Unit is one access unit or audio frame. Its data is shared and must not be written to.
+type Unit struct {
+	Data  []byte
+	At    time.Duration // of its capture, from the start of the loop that the reel began in
+	Video bool
 }
 
-// reel gives out the units of endless rounds in the order of capture.
-type reel struct {
+// Reel gives out the units of endless rounds of a clip in the order of capture.
+type Reel struct {
 	video, audio [][]byte
 	nextVideo    int64 // number of the next access unit since the start of the first round
 	nextAudio    int64
+	end          time.Duration // zero: endless
+}
+
+// Recording returns the units of the clip's rounds from the start of one on, up to d.
+func (c Clip) Recording(d time.Duration) (*Reel, error) {
+	video, audio, err := c.units()
+	if err != nil {
+		return nil, err
+	}
+	return &Reel{video: video, audio: audio, end: d}, nil
 }
 
 // seek makes the first IDR at or after at the next access unit, and the first audio frame not before it the next of its
 // kind.
-func (r *reel) seek(at time.Duration) {
+func (r *Reel) seek(at time.Duration) {
 	second := int64((at + time.Second - 1) / time.Second)
 	r.nextVideo = second * FrameRate
 	r.nextAudio = (second*AudioRate + 1023) / 1024
 }
 
-func (r *reel) next() unit {
+// Next returns the next unit, or io.EOF at the end of a recording.
+func (r *Reel) Next() (Unit, error) {
+	u := r.next()
+	if r.end > 0 && u.At >= r.end {
+		return Unit{}, io.EOF
+	}
+	return u, nil
+}
+
+func (r *Reel) next() Unit {
 	v := videoAt(r.nextVideo)
 	if len(r.audio) > 0 {
 		if a := audioAt(r.nextAudio); a < v {
-			u := unit{data: r.audio[r.nextAudio%AudioFrames], at: a}
+			u := Unit{Data: r.audio[r.nextAudio%AudioFrames], At: a}
 			r.nextAudio++
 			return u
 		}
 	}
-	u := unit{data: r.video[r.nextVideo%Frames], at: v, video: true}
+	u := Unit{Data: r.video[r.nextVideo%Frames], At: v, Video: true}
 	r.nextVideo++
 	return u
 }

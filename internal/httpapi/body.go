@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpapi
+
+import (
+	"hash/crc64"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// gzipAbove is the size from which a body is compressed: below it the gzip header and a second copy cost more than the
+// bytes they save (a TCP segment holds either).
+const gzipAbove = 256
+
+// rendered is a finished body with the header values that belong to it. It is never changed once made, so any number of
+// requests may write it at the same time.
+type rendered struct {
+	contentType  string
+	cacheControl string
+	plain        []byte
+	gzip         []byte // nil when it would not be smaller, or nobody asked
+	vary         bool   // another request may get another encoding
+	etag         string // weak: the same for both encodings
+	plainLen     string
+	gzipLen      string
+}
+
+// renderer compresses bodies with pooled compressors.
+type renderer struct {
+	crc   *crc64.Table
+	gzips sync.Pool
+}
+
+func newRenderer() *renderer { return &renderer{crc: crc64.MakeTable(crc64.ECMA)} }
+
+// sink is an io.Writer that appends.
+type sink struct{ b []byte }
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+// make finishes a body. It keeps plain.
+func (rd *renderer) make(contentType, cacheControl string, plain []byte, compress bool) *rendered {
+	r := &rendered{contentType: contentType, cacheControl: cacheControl, plain: plain, plainLen: strconv.Itoa(len(plain))}
+	r.etag = `W/"` + strconv.FormatUint(crc64.Checksum(plain, rd.crc), 36) + "-" + strconv.FormatInt(int64(len(plain)), 36) + `"`
+	if r.vary = len(plain) >= gzipAbove; !r.vary || !compress {
+		return r
+	}
+	z, _ := rd.gzips.Get().(*gzip.Writer)
+	out := sink{b: make([]byte, 0, len(plain)/8+256)}
+	if z == nil {
+		z, _ = gzip.NewWriterLevel(&out, gzip.DefaultCompression) // the level is valid
+	} else {
+		z.Reset(&out)
+	}
+	z.Write(plain) // a sink does not fail
+	z.Close()
+	rd.gzips.Put(z)
+	if len(out.b) < len(plain) {
+		r.gzip, r.gzipLen = out.b, strconv.Itoa(len(out.b))
+	}
+	return r
+}
+
+// serve writes the body, or 304 when the client has it already.
+func (b *rendered) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["Content-Type"] = []string{b.contentType}
+	h["Cache-Control"] = []string{b.cacheControl}
+	h["Etag"] = []string{b.etag}
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	body, length := b.plain, b.plainLen
+	if b.vary {
+		h.Add("Vary", "Accept-Encoding")
+	}
+	if b.gzip != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		body, length = b.gzip, b.gzipLen
+		h["Content-Encoding"] = []string{"gzip"}
+	}
+	if match := r.Header.Get("If-None-Match"); match != "" && etagMatches(match, b.etag) {
+		h.Del("Content-Encoding")
+		h.Del("Content-Type")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h["Content-Length"] = []string{length}
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		w.Write(body) // the client may be gone; nothing to do about it
+	}
+}

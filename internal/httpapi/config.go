@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/s3cam/s3cam/hls"
+	"github.com/s3cam/s3cam/playback"
+)
+
+// Playback answers what the playlists and lists show; *playback.Service is one.
+type Playback interface {
+	Live(ctx context.Context, camera string) (hls.Playlist, error)
+	Replay(ctx context.Context, camera string, start, end time.Time) (hls.Playlist, error)
+	Cameras(ctx context.Context) ([]playback.Camera, error)
+	Coverage(ctx context.Context, camera string, start, end time.Time) (playback.Coverage, error)
+}
+
+// Objects reads stored segments for [Direct] delivery.
+type Objects interface {
+	// Open returns the object from offset on: n bytes of it, or all of the rest when n < 0. The caller closes the body. A
+	// body that is also an io.ReadSeeker must be the whole object, whatever offset and n: ranges are then cut out of it
+	// here (an *os.File goes out by sendfile). With n == 0, or an offset
+	// at or beyond the end, only the description is wanted and Body may be nil.
+	Open(ctx context.Context, key string, offset, n int64) (*Object, error)
+}
+
+// Object is one stored object.
+type Object struct {
+	Body     io.ReadCloser
+	Size     int64     // of the whole object
+	Modified time.Time // may be zero
+	ETag     string    // quoted, may be empty
+}
+
+// Presigner makes URLs that let whoever has them read an object for a while; *s3.Presigner is one.
+type Presigner interface {
+	AppendGet(dst []byte, key string) []byte
+}
+
+// Delivery says how a player gets from a playlist to the bytes of a segment.
+type Delivery int
+
+// The deliveries of playback (docs/ref/http-api.md).
+const (
+	// Direct lists relative URLs, which this handler answers with the bytes.
+	Direct Delivery = iota
+	// Redirect lists relative URLs, which this handler answers with a 302 to a URL signed for [RedirectExpiry].
+	Redirect
+	// Presign lists signed URLs of the store itself.
+	Presign
+)
+
+// ParseDelivery reads the names "direct", "redirect" and "presign".
+func ParseDelivery(s string) (Delivery, error) {
+	if i := slices.Index([]string{"direct", "redirect", "presign"}, s); i >= 0 {
+		return Delivery(i), nil
+	}
+	return 0, fmt.Errorf("delivery %q: want direct, redirect or presign", s)
+}
+
+// Defaults of [Config], and the validity of redirects.
+const (
+	DefaultTimeout       = 20 * time.Second
+	DefaultPresignPeriod = 600 * time.Second
+	RedirectExpiry       = 60 * time.Second
+)
+
+// Config is what [New] needs. Playback is required; Objects for Direct, Presign for the other deliveries.
+type Config struct {
+	Playback Playback
+	Live     Delivery // of segments in live playlists
+	Replay   Delivery // of segments in replay playlists that are closed; growing ones never list signed URLs
+
+	Objects Objects
+	// Presign returns a signer whose URLs are dated at and expire after expires. It is called for many segments with the
+	// same arguments, and should then return the same signer.
+	Presign func(ctx context.Context, at time.Time, expires time.Duration) (Presigner, error)
+	// PresignPeriod is how long the signed URL of a segment stays the same in a live playlist
+	// (NearRealtimeReplayCachePeriod). Default 600 s.
+	PresignPeriod time.Duration
+
+	// Authorize says whether a request may see a camera; the empty camera stands for the list of cameras. nil allows all.
+	// An *Error chooses the answer, other errors give 403.
+	Authorize func(r *http.Request, camera string) error
+	// Fault classifies errors of the object store that came through Playback, Objects and Presign. nil knows none.
+	Fault func(error) Fault
+
+	CORSOrigins []string      // origins that may read answers ("https://host[:port]"), or "*"
+	CheckHost   bool          // refuse host names other than localhost, IP addresses and Hosts: for servers on loopback
+	Hosts       []string      // further host names under which CheckHost lets requests through
+	Site        http.Handler  // answers every path that is not part of the API; nil answers 404
+	Timeout     time.Duration // of everything but sending bytes. Default 20 s
+	Now         func() time.Time
+	Logger      *slog.Logger // nil discards
+}
+
+type handler struct {
+	cfg    Config
+	log    *slog.Logger
+	ids    *requestIDs
+	render *renderer
+	lives  *liveCache
+}
+
+// New returns the handler of the playback API. It reports everything that is wrong with cfg at once.
+func New(cfg Config) (http.Handler, error) {
+	var errs []error
+	if cfg.Playback == nil {
+		errs = append(errs, errors.New("no Playback"))
+	}
+	for _, d := range []Delivery{cfg.Live, cfg.Replay} {
+		switch {
+		case d < Direct || d > Presign:
+			errs = append(errs, fmt.Errorf("delivery %d is none of direct, redirect, presign", d))
+		case d == Direct && cfg.Objects == nil:
+			errs = append(errs, errors.New("direct delivery needs Objects"))
+		case d != Direct && cfg.Presign == nil:
+			errs = append(errs, errors.New("redirect and presign need Presign"))
+		}
+	}
+	for _, o := range cfg.CORSOrigins {
+		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || u.RawQuery != "" || strings.ToLower(o) != o) {
+			errs = append(errs, fmt.Errorf("CORS origin %q: want \"*\" or scheme://host[:port] in lower case without a path, as browsers send it", o))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("httpapi: %w", err)
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.PresignPeriod <= 0 {
+		cfg.PresignPeriod = DefaultPresignPeriod
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Fault == nil {
+		cfg.Fault = func(error) Fault { return FaultNone }
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	hosts := make([]string, len(cfg.Hosts))
+	for i, name := range cfg.Hosts {
+		hosts[i] = strings.ToLower(name)
+	}
+	cfg.Hosts = hosts
+	return &handler{cfg: cfg, log: cfg.Logger, ids: newRequestIDs(), render: newRenderer(), lives: newLiveCache()}, nil
+}

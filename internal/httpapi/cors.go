@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpapi
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+const (
+	allowedMethods = "GET, HEAD, OPTIONS"
+	allowedHeaders = "Authorization, If-None-Match, Range"
+	exposedHeaders = "Content-Length, Content-Range, Date, ETag, Retry-After, X-Request-Id"
+)
+
+// cors adds the headers by which a page of another origin may read the answer, errors included: without them a browser
+// hides even the status. Credentials are never allowed across origins; tokens travel in the URL or a header.
+func (h *handler) cors(header http.Header, r *http.Request) {
+	if len(h.cfg.CORSOrigins) == 0 {
+		return
+	}
+	if slices.Contains(h.cfg.CORSOrigins, "*") {
+		header["Access-Control-Allow-Origin"] = []string{"*"}
+	} else {
+		header.Add("Vary", "Origin")
+		origin := r.Header.Get("Origin")
+		if origin == "" || !slices.Contains(h.cfg.CORSOrigins, origin) {
+			return
+		}
+		header["Access-Control-Allow-Origin"] = []string{origin}
+	}
+	header["Access-Control-Expose-Headers"] = []string{exposedHeaders}
+}
+
+// options answers OPTIONS, a preflight or not (Fetch 3.2.2).
+func (h *handler) options(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Allow", allowedMethods)
+	header.Set("Cache-Control", "no-store")
+	if r.Header.Get("Access-Control-Request-Method") != "" && header.Get("Access-Control-Allow-Origin") != "" {
+		header.Set("Access-Control-Allow-Methods", allowedMethods)
+		header.Set("Access-Control-Allow-Headers", allowedHeaders)
+		header.Set("Access-Control-Max-Age", "86400")
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// hostAllowed guards a server on loopback against DNS rebinding: a page of some other site, whose name was made to point
+// to 127.0.0.1, has that name in the Host header. An IP address or localhost cannot be rebound.
+func (h *handler) hostAllowed(host string) bool {
+	if !h.cfg.CheckHost {
+		return true
+	}
+	name := host
+	if n, _, err := net.SplitHostPort(host); err == nil {
+		name = n
+	}
+	name = strings.Trim(strings.ToLower(name), "[]")
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") || net.ParseIP(name) != nil {
+		return true
+	}
+	return slices.Contains(h.cfg.Hosts, name)
+}

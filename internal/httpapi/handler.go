@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// Limits of one request. net/http's own limits (header size, read timeouts) belong to the http.Server.
+const (
+	maxPathBytes  = 4096 // a key of 1024 bytes with each byte percent-encoded, and the route
+	maxQueryBytes = 8192
+)
+
+// ServeHTTP checks what holds for every request, then hands it to its route.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := h.cfg.Now()
+	id := h.ids.next()
+	rw := &response{ResponseWriter: w}
+	rw.Header()["X-Request-Id"] = []string{id}
+	var cause error
+	defer func() {
+		if p := recover(); p != nil {
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(p)
+			}
+			cause = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			if rw.status != 0 { // too late for an answer: cut the connection, so that the client sees a broken body
+				h.logRequest(r, rw, id, began, cause)
+				panic(http.ErrAbortHandler)
+			}
+			writeError(rw, r, h.toError(cause), id)
+		}
+		h.logRequest(r, rw, id, began, cause)
+	}()
+	if err := h.serve(rw, r); err != nil {
+		cause = err
+		switch {
+		case r.Context().Err() != nil:
+			rw.status = statusClientGone // nobody listens
+		case rw.status != 0:
+			panic(http.ErrAbortHandler) // in the middle of a body
+		default:
+			writeError(rw, r, h.toError(err), id)
+		}
+	}
+}
+
+// statusClientGone is what the log shows for a client that went away before the answer.
+const statusClientGone = 499
+
+func (h *handler) serve(w *response, r *http.Request) error {
+	if !h.hostAllowed(r.Host) {
+		return &Error{Status: http.StatusMisdirectedRequest, Code: "unknown_host",
+			Message: "this server does not answer under the host name of the request; open it by the address that it printed, or allow the name in its configuration"}
+	}
+	path := r.URL.Path
+	if len(path) > maxPathBytes {
+		return &Error{Status: http.StatusRequestURITooLong, Code: "uri_too_long", Message: "the path is too long"}
+	}
+	route := h.route(path)
+	if route == nil {
+		if h.cfg.Site != nil && !strings.HasPrefix(path, segmentsPath) {
+			return h.site(w, r)
+		}
+		return &Error{Status: http.StatusNotFound, Code: "not_found", Message: "there is nothing at this path"}
+	}
+	h.cors(w.Header(), r)
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		h.options(w, r)
+		return nil
+	default:
+		return methodNotAllowed(w)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.Timeout)
+	defer cancel()
+	return route(ctx, w, r)
+}
+
+// A route answers with a body or returns why it cannot; it has then written nothing, unless the body broke in the middle.
+// ctx ends after Config.Timeout; r.Context() does not.
+type route func(ctx context.Context, w *response, r *http.Request) error
+
+const segmentsPath = "/segments/"
+
+func (h *handler) route(path string) route {
+	switch path {
+	case "/playlist.m3u8":
+		return h.live
+	case "/replay.m3u8":
+		return h.replay
+	case "/cameras":
+		return h.cameras
+	case "/coverage":
+		return h.coverage
+	case "/healthz":
+		return h.healthz
+	}
+	if strings.HasPrefix(path, segmentsPath) {
+		return h.segment
+	}
+	return nil
+}
+
+// site hands everything that is not ours to the web page.
+func (h *handler) site(w *response, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return methodNotAllowed(w)
+	}
+	h.cfg.Site.ServeHTTP(w, r)
+	return nil
+}
+
+func methodNotAllowed(w *response) error {
+	w.Header().Set("Allow", allowedMethods)
+	return &Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Message: "use GET or HEAD"}
+}
+
+// authorize asks the hook whether the request may see a camera; an empty camera means the list of cameras.
+func (h *handler) authorize(r *http.Request, camera string) error {
+	if h.cfg.Authorize == nil {
+		return nil
+	}
+	err := h.cfg.Authorize(r, camera)
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &Error{Status: http.StatusForbidden, Code: "forbidden", Message: "you may not see this camera", Err: err}
+}
+
+// healthz says that the process answers. It asks nobody else: a store that is down for a minute is no reason to restart.
+func (h *handler) healthz(_ context.Context, w *response, r *http.Request) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		w.Write([]byte(`{"status":"ok"}` + "\n"))
+	}
+	return nil
+}
+
+func (h *handler) logRequest(r *http.Request, w *response, id string, began time.Time, cause error) {
+	level := slog.LevelDebug
+	switch {
+	case w.status >= 500:
+		level = slog.LevelError
+	case w.status == statusClientGone:
+		cause = nil
+	}
+	if !h.log.Enabled(r.Context(), level) {
+		return
+	}
+	path := r.URL.Path
+	if len(path) > 256 {
+		path = path[:256] + "..."
+	}
+	attrs := []slog.Attr{
+		slog.String("request", id), slog.String("method", r.Method), slog.String("path", path), slog.String("remote", r.RemoteAddr),
+		slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", h.cfg.Now().Sub(began)),
+	}
+	if cause != nil {
+		attrs = append(attrs, slog.String("err", redact(cause.Error())))
+	}
+	h.log.LogAttrs(r.Context(), level, "request", attrs...)
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/s3cam/s3cam/playback"
+)
+
+const jsonType = "application/json"
+
+// cameraJSON is one camera of /cameras. Last is null when nothing of it could be dated.
+type cameraJSON struct {
+	ID   string     `json:"id"`
+	Last *time.Time `json:"last"`
+	Live bool       `json:"live"`
+}
+
+func (h *handler) cameras(ctx context.Context, w *response, r *http.Request) error {
+	if err := h.authorize(r, ""); err != nil {
+		return err
+	}
+	found, err := h.cfg.Playback.Cameras(ctx)
+	if err != nil {
+		return fmt.Errorf("list cameras: %w", err)
+	}
+	body := struct {
+		Cameras []cameraJSON `json:"cameras"`
+	}{Cameras: make([]cameraJSON, 0, len(found))}
+	for _, c := range found {
+		if h.authorize(r, c.ID) != nil {
+			continue // what a viewer may not see is not named either
+		}
+		body.Cameras = append(body.Cameras, cameraJSON{ID: c.ID, Last: instant(c.Last), Live: c.Live})
+	}
+	return h.json(w, r, "max-age=0, must-revalidate", body)
+}
+
+type rangeJSON struct {
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end"`
+	Segments int       `json:"segments"`
+	Bytes    int64     `json:"bytes"`
+}
+
+func (h *handler) coverage(ctx context.Context, w *response, r *http.Request) error {
+	q, err := parseQuery(r)
+	if err != nil {
+		return err
+	}
+	camera, err := q.camera()
+	if err != nil {
+		return err
+	}
+	start, end, err := q.timeRange()
+	if err != nil {
+		return err
+	}
+	now := h.cfg.Now().UTC()
+	if end.IsZero() {
+		if end = now; !end.After(start) {
+			return badParameter("start", "it lies in the future, and there is no end")
+		}
+	}
+	if err := h.authorize(r, camera); err != nil {
+		return err
+	}
+	c, err := h.cfg.Playback.Coverage(ctx, camera, start, end)
+	if err != nil {
+		return fmt.Errorf("coverage of %s: %w", camera, err)
+	}
+	body := struct {
+		Camera string      `json:"camera_id"`
+		Start  time.Time   `json:"start"`
+		End    time.Time   `json:"end"`
+		Ranges []rangeJSON `json:"ranges"`
+	}{camera, start, end, make([]rangeJSON, 0, len(c.Ranges))}
+	for _, g := range c.Ranges {
+		body.Ranges = append(body.Ranges, rangeJSON{g.Start.UTC(), g.End.UTC(), g.Segments, g.Bytes})
+	}
+	cacheControl := openCacheControl
+	if now.Sub(end) >= closedAfter {
+		cacheControl = h.cacheScope() + closedCacheControl
+	}
+	return h.json(w, r, cacheControl, body)
+}
+
+func (h *handler) json(w *response, r *http.Request, cacheControl string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	h.render.make(jsonType, cacheControl, append(b, '\n'), acceptsGzip(r.Header.Get("Accept-Encoding"))).serve(w, r)
+	return nil
+}
+
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+var _ Playback = (*playback.Service)(nil)

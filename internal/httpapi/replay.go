@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/s3cam/s3cam/hls"
+	"github.com/s3cam/s3cam/segment"
+)
+
+const (
+	// closedAfter is how long after its end a range counts as closed: segments that were late have arrived by then.
+	closedAfter = 10 * time.Minute
+
+	closedCacheControl = "max-age=300"
+	openCacheControl   = "max-age=0, must-revalidate"
+
+	// maxPresign is the longest validity that S3 accepts for a signed URL.
+	maxPresign = 7 * 24 * time.Hour
+	// replayMargin is added to the range's length for pauses and seeks.
+	replayMargin = 15 * time.Minute
+)
+
+func (h *handler) replay(ctx context.Context, w *response, r *http.Request) error {
+	q, err := parseQuery(r)
+	if err != nil {
+		return err
+	}
+	camera, err := q.camera()
+	if err != nil {
+		return err
+	}
+	start, end, err := q.timeRange()
+	if err != nil {
+		return err
+	}
+	if err := h.authorize(r, camera); err != nil {
+		return err
+	}
+	p, err := h.cfg.Playback.Replay(ctx, camera, start, end)
+	if err != nil {
+		return fmt.Errorf("replay of %s: %w", camera, err)
+	}
+	now := h.cfg.Now()
+	uri := relativeURI(camera)
+	cacheControl := openCacheControl
+	switch {
+	case h.cfg.Replay == Presign && p.Ended:
+		// Players never reload a closed playlist, so its URLs must last as long as somebody watches.
+		signer, err := h.cfg.Presign(ctx, now, min(end.Sub(start)+replayMargin, maxPresign))
+		if err != nil {
+			return fmt.Errorf("replay of %s: sign: %w", camera, err)
+		}
+		key := make([]byte, 0, segment.MaxKeyBytes)
+		uri = func(dst []byte, s *hls.Segment) []byte {
+			key = segment.AppendKey(key[:0], camera, time.Unix(s.Key, 0))
+			return signer.AppendGet(dst, string(key))
+		}
+		cacheControl = "no-store" // the signatures age
+	case p.Ended && now.Sub(end) >= closedAfter:
+		cacheControl = h.cacheScope() + closedCacheControl
+	}
+	text := p.AppendM3U8(make([]byte, 0, 512+len(p.Segments)*(48+len(camera))), uri)
+	h.render.make(playlistType, cacheControl, text, acceptsGzip(r.Header.Get("Accept-Encoding"))).serve(w, r)
+	return nil
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/s3cam/s3cam/segment"
+)
+
+// segmentType is the media type of MPEG-TS (RFC 3555 4.1.2), which the uploader stores with each object as well.
+const segmentType = "video/mp2t"
+
+// A stored segment never changes: the uploader's If-None-Match keeps a key from being written twice.
+const segmentCache = "max-age=86400, immutable"
+
+// segment answers /segments/<key>. Only names that parse as segment keys get as far as the store: whatever else lies in
+// the bucket stays out of reach.
+func (h *handler) segment(ctx context.Context, w *response, r *http.Request) error {
+	key := strings.TrimPrefix(r.URL.Path, segmentsPath)
+	camera, _, ok := segment.ParseKey(key)
+	if !ok {
+		return &Error{Status: http.StatusNotFound, Code: "segment_not_found", Message: "this is no segment: the path is /segments/<camera>/YYYY/MM/DD/hh/mm/ss.ts"}
+	}
+	if err := h.authorize(r, camera); err != nil {
+		return err
+	}
+	// Where segments are listed by signed URLs of the store only one of the playlists may do so; a relative URL still works.
+	if h.cfg.Live == Direct || h.cfg.Replay == Direct {
+		return h.direct(ctx, w, r, key)
+	}
+	return h.redirect(ctx, w, r, key)
+}
+
+func (h *handler) redirect(ctx context.Context, w *response, r *http.Request, key string) error {
+	signer, err := h.cfg.Presign(ctx, h.cfg.Now(), RedirectExpiry)
+	if err != nil {
+		return fmt.Errorf("sign for segment %s: %w", key, err)
+	}
+	header := w.Header()
+	header["Location"] = []string{string(signer.AppendGet(make([]byte, 0, 1024), key))}
+	header["Cache-Control"] = []string{"no-store"} // the next visit needs a fresh signature
+	header["Content-Length"] = []string{"0"}
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+// direct sends the bytes. One request to the store serves one request of a player, also for a range.
+func (h *handler) direct(ctx context.Context, w *response, r *http.Request, key string) error {
+	// The store has to begin to answer in time; how long the bytes then take is up to the client's line.
+	opening, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
+	defer stop()
+
+	offset, n, ranged := parseRange(r.Header.Get("Range"))
+	if r.Method == http.MethodHead {
+		offset, n, ranged = 0, 0, false
+	}
+	o, err := h.cfg.Objects.Open(opening, key, offset, n)
+	if err == nil && !stop() {
+		err = ctx.Err() // it came, but too late: the context of its body is done
+		if o.Body != nil {
+			o.Body.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("segment %s: %w", key, err)
+	}
+	if o.Body != nil {
+		defer o.Body.Close()
+	}
+	header := w.Header()
+	header["Content-Type"] = []string{segmentType}
+	header["Cache-Control"] = []string{h.cacheScope() + segmentCache}
+	header["X-Content-Type-Options"] = []string{"nosniff"}
+	if o.ETag != "" {
+		header["Etag"] = []string{o.ETag}
+	}
+	if rs, ok := o.Body.(io.ReadSeeker); ok {
+		http.ServeContent(w, r, "", o.Modified, rs) // ranges, conditions, HEAD
+		return nil
+	}
+	header["Accept-Ranges"] = []string{"bytes"}
+	if !o.Modified.IsZero() {
+		header["Last-Modified"] = []string{o.Modified.UTC().Format(http.TimeFormat)}
+	}
+	if match := r.Header.Get("If-None-Match"); match != "" && o.ETag != "" && etagMatches(match, o.ETag) {
+		header.Del("Content-Type")
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	length, status := o.Size, http.StatusOK
+	if ranged {
+		if offset >= o.Size {
+			header["Content-Range"] = []string{"bytes */" + strconv.FormatInt(o.Size, 10)}
+			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+			return nil
+		}
+		length, status = o.Size-offset, http.StatusPartialContent
+		if n >= 0 {
+			length = min(length, n)
+		}
+		header["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", offset, offset+length-1, o.Size)}
+	}
+	header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead || o.Body == nil {
+		return nil
+	}
+	if sent, err := io.Copy(w, io.LimitReader(o.Body, length)); err != nil {
+		return fmt.Errorf("segment %s: %w", key, err)
+	} else if sent < length {
+		return fmt.Errorf("segment %s: the store sent %d of %d bytes", key, sent, length)
+	}
+	return nil
+}
+
+// parseRange reads the one form of Range that players send, "bytes=A-B" or "bytes=A-". Everything else (suffixes,
+// several ranges, nonsense) is ignored, as RFC 9110 14.2 allows: the answer is then the whole segment.
+func parseRange(header string) (offset, n int64, ok bool) {
+	spec, found := strings.CutPrefix(header, "bytes=")
+	first, last, dash := strings.Cut(spec, "-")
+	if !found || !dash || first == "" {
+		return 0, -1, false
+	}
+	a, err := strconv.ParseUint(first, 10, 62)
+	if err != nil {
+		return 0, -1, false
+	}
+	if last == "" {
+		return int64(a), -1, true
+	}
+	b, err := strconv.ParseUint(last, 10, 62)
+	if err != nil || b < a {
+		return 0, -1, false
+	}
+	return int64(a), int64(b-a) + 1, true
+}
+
+// cacheScope keeps answers that depend on who asks out of shared caches.
+func (h *handler) cacheScope() string {
+	if h.cfg.Authorize != nil {
+		return "private, "
+	}
+	return "public, "
+}

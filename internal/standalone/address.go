@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package standalone
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+)
+
+// Hinted is an error with advice for the operator.
+type Hinted struct {
+	Err    error
+	Advice string
+}
+
+func (h *Hinted) Error() string { return h.Err.Error() }
+
+// Hint returns the advice.
+func (h *Hinted) Hint() string { return h.Advice }
+
+// Unwrap returns the error without the advice.
+func (h *Hinted) Unwrap() error { return h.Err }
+
+func hinted(err error, format string, args ...any) error {
+	return &Hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// onLoopback tells whether only this machine can reach a listener on the host of addr. Names must all resolve to loopback.
+func onLoopback(addr string) (bool, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false, hinted(fmt.Errorf("%q is not an address to listen on", addr), "write host:port, as 127.0.0.1:8080")
+	}
+	if host == "" {
+		return false, nil
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback(), nil
+	}
+	ips, err := net.LookupIP(host)
+	if err != nil {
+		return false, hinted(fmt.Errorf("address %q: %w", addr, err), "write an IP address, as 127.0.0.1:8080")
+	}
+	for _, ip := range ips {
+		if !ip.IsLoopback() {
+			return false, nil
+		}
+	}
+	return len(ips) > 0, nil
+}
+
+// listen binds addr. With fallback a port that is taken is replaced by a free one.
+func listen(addr string, fallback bool, flag string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil && fallback && errors.Is(err, syscall.EADDRINUSE) {
+		if host, _, err := net.SplitHostPort(addr); err == nil {
+			return net.Listen("tcp", net.JoinHostPort(host, "0"))
+		}
+	}
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, hinted(fmt.Errorf("%s %s: the address is in use", flag, addr),
+			"another program listens there (a second s3cam?); stop it or choose another port with %s", flag)
+	case errors.Is(err, syscall.EACCES):
+		return nil, hinted(fmt.Errorf("%s %s: %w", flag, addr, err), "ports below 1024 need privileges; choose another with %s", flag)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, hinted(fmt.Errorf("%s %s: this machine does not have that address", flag, addr), "choose one of its own with %s, as 127.0.0.1:8080", flag)
+	}
+	return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
+}
+
+// browserURL is the address to open for a listener; one on all interfaces is reachable as localhost.
+func browserURL(l net.Listener) string {
+	a, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return "http://" + l.Addr().String()
+	}
+	host := a.IP.String()
+	if a.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(a.Port))
+}

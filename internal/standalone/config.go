@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package standalone
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/s3cam/s3cam/internal/httpapi"
+	"github.com/s3cam/s3cam/internal/s3server"
+	"github.com/s3cam/s3cam/internal/simcam"
+	"github.com/s3cam/s3cam/s3"
+	"github.com/s3cam/s3cam/segment"
+)
+
+// Config says what [Run] runs. Either Store is set or Engine is.
+type Config struct {
+	Store  *s3.Client // an external store
+	Engine *Engine    // the embedded one
+
+	Web      Web
+	Playback Playback
+
+	Cameras   []Camera   // simulated; need Engine
+	Recording *Recording // put into the store at the start unless it is there; needs Engine
+
+	// Ready is called once, when everything can be reached.
+	Ready func(Addresses)
+
+	Now    func() time.Time // default time.Now
+	Logger *slog.Logger     // nil discards
+}
+
+// Engine configures the embedded store.
+type Engine struct {
+	Dir                  string // of the objects and of the key pair; made when missing
+	Addr                 string // host:port
+	Fallback             bool   // take a free port when that of Addr is in use
+	Region, Bucket       string // defaults as s3server
+	AccessKey, SecretKey string // both or none: then a pair is kept in Dir
+	Volatile             bool   // nothing needs to survive a power cut: do not sync to disk
+}
+
+// Web configures the page and the API.
+type Web struct {
+	Addr        string
+	Fallback    bool     // take a free port when that of Addr is in use
+	Anonymous   bool     // allow addresses beyond loopback although nobody has to log in
+	Hosts       []string // further host names under which a server on loopback answers
+	CORSOrigins []string
+}
+
+// Playback has the parameters of the deployment manual; zero means the default of package playback.
+type Playback struct {
+	Live, Replay                      httpapi.Delivery
+	ItemInPlaylist                    int
+	M3U8TargetDuration                int
+	NearRealtimeReplayCachePeriod     time.Duration
+	NearRealtimeReplayPrecedingPeriod time.Duration
+	TSClipDuration                    time.Duration
+	MaxReplay                         time.Duration
+}
+
+// Camera is a simulated camera.
+type Camera struct {
+	ID      string
+	Clip    simcam.Clip
+	Segment time.Duration // zero: 3 s
+}
+
+// Recording is footage that a simulated camera has recorded in the past.
+type Recording struct {
+	Camera   Camera
+	Start    time.Time
+	Duration time.Duration
+}
+
+// Addresses tells where everything is.
+type Addresses struct {
+	Web string // base URL of the page and the API
+
+	S3                   string // endpoint URL of the embedded store, empty for an external one
+	Bucket, Region       string
+	AccessKey, SecretKey string // of the embedded store
+	KeyFile              string // where that pair is kept, empty when it was given
+	KeyMade              bool   // just now
+}
+
+func (c *Config) check() error {
+	var errs []error
+	if (c.Store == nil) == (c.Engine == nil) {
+		errs = append(errs, errors.New("either an embedded or an external store is needed"))
+	}
+	if c.Engine == nil && (len(c.Cameras) > 0 || c.Recording != nil) {
+		errs = append(errs, errors.New("simulated cameras need the embedded store"))
+	}
+	cameras := c.Cameras
+	if c.Recording != nil {
+		cameras = append(cameras[:len(cameras):len(cameras)], c.Recording.Camera)
+	}
+	for _, cam := range cameras {
+		if err := segment.CheckPrefix(cam.ID); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	loopback, err := onLoopback(c.Web.Addr)
+	if err != nil {
+		return err
+	}
+	if !loopback && !c.Web.Anonymous {
+		return hinted(fmt.Errorf("--http %s can be reached from other machines, and anyone who reaches it could watch", c.Web.Addr),
+			"keep 127.0.0.1 and put a reverse proxy with a login before it, or add --anonymous if everyone may watch")
+	}
+	if c.Engine != nil {
+		if _, err := onLoopback(c.Engine.Addr); err != nil {
+			return err
+		}
+		if c.Engine.Bucket == "" {
+			c.Engine.Bucket = s3server.DefaultBucket
+		}
+	}
+	return errors.Join(errs...)
+}

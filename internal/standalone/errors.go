@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package standalone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/s3cam/s3cam/s3"
+)
+
+// StoreError explains the first failure to reach a bucket.
+func StoreError(bucket string, err error) error {
+	var answer *s3.Error
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, s3.ErrNoBucket):
+		return hinted(fmt.Errorf("there is no bucket %q: %w", bucket, err), "create it, or choose another with --bucket")
+	case errors.Is(err, s3.ErrClockSkew):
+		return hinted(fmt.Errorf("the store refuses this machine's clock: %w", err), "set the clock (NTP)")
+	case errors.As(err, &answer) && (answer.Code == "InvalidAccessKeyId" || answer.Code == "SignatureDoesNotMatch"):
+		return hinted(fmt.Errorf("the store refuses the credentials: %w", err),
+			"check S3CAM_S3_ACCESS_KEY and S3CAM_S3_SECRET_KEY, or the AWS credentials, and --region")
+	case errors.Is(err, s3.ErrExpiredCredentials):
+		return hinted(fmt.Errorf("the credentials have expired: %w", err), "get new ones, as with `aws sso login`")
+	case errors.Is(err, s3.ErrAccessDenied):
+		return hinted(fmt.Errorf("access to bucket %q is denied: %w", bucket, err),
+			"the server needs s3:ListBucket and s3:GetObject, a push s3:PutObject; check the keys, the bucket's name and its region")
+	case errors.As(err, &answer) && answer.Status >= 300 && answer.Status < 400:
+		return hinted(fmt.Errorf("the bucket %q is elsewhere: %w", bucket, err), "check --region and --s3-url")
+	case errors.As(err, &answer) && answer.Code == "" && answer.Status < http.StatusInternalServerError:
+		return hinted(fmt.Errorf("the answer does not come from an S3 store: %w", err), "check --s3-url: it is the endpoint without the bucket, as http://127.0.0.1:9000")
+	case errors.As(err, &dns):
+		return hinted(fmt.Errorf("the store's name cannot be found: %w", err), "check --s3-url, or --region and --bucket for AWS")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return hinted(fmt.Errorf("nothing answers at the store's address: %w", err), "check --s3-url, and that the store is running")
+	case errors.Is(err, s3.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+		return hinted(fmt.Errorf("the store does not answer: %w", err), "check --s3-url and the network")
+	}
+	return fmt.Errorf("store: %w", err)
+}
+
+// dataError adds advice to what went wrong with the data directory.
+func dataError(dir string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return hinted(err, "the data directory %s must be writable; choose another with --data", dir)
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
+		return hinted(err, "%s, or something above it, is a file; choose another directory with --data", dir)
+	case errors.Is(err, syscall.ENOSPC):
+		return hinted(err, "the disk of %s is full; choose another with --data", dir)
+	}
+	// The engine puts its advice into the text.
+	if text := err.Error(); strings.HasSuffix(text, ")") {
+		if at := strings.LastIndex(text, " (hint: "); at >= 0 {
+			return hinted(&reworded{err, text[:at]}, "%s", text[at+len(" (hint: "):len(text)-1])
+		}
+	}
+	return err
+}
+
+// reworded shows an error without the advice in its text.
+type reworded struct {
+	err  error
+	text string
+}
+
+func (r *reworded) Error() string { return r.text }
+func (r *reworded) Unwrap() error { return r.err }

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package standalone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/s3cam/s3cam/internal/cache"
+	"github.com/s3cam/s3cam/internal/httpapi"
+	"github.com/s3cam/s3cam/internal/s3server"
+	"github.com/s3cam/s3cam/internal/webui"
+	"github.com/s3cam/s3cam/mpegts"
+	"github.com/s3cam/s3cam/playback"
+	"github.com/s3cam/s3cam/s3"
+	"github.com/s3cam/s3cam/segment"
+)
+
+// Bounds of the web server and of the steps of a shutdown.
+const (
+	readHeaderTimeout = 10 * time.Second
+	writeTimeout      = 10 * time.Minute // a segment of 10 MB over 150 kbit/s
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 16 << 10
+	webDrain          = 5 * time.Second
+	cameraDrain       = 5 * time.Second
+	storeCheck        = 15 * time.Second
+)
+
+// Run runs everything until ctx ends and returns nil then. An error means that something could not be started, or broke
+// and took the rest with it.
+func Run(ctx context.Context, cfg Config) error {
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &server{cfg: cfg, log: cfg.Logger, failed: make(chan error, 8)}
+	defer s.stop(ctx)
+	if err := s.start(ctx); err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}
+	if cfg.Ready != nil {
+		cfg.Ready(s.addresses)
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.failed:
+		return err
+	}
+}
+
+// server is what is running.
+type server struct {
+	cfg       Config
+	log       *slog.Logger
+	addresses Addresses
+	failed    chan error // the first error of a part that should run until it is stopped
+
+	engine   *s3server.Server
+	bucket   *s3server.Bucket
+	client   *s3.Client
+	service  *playback.Service
+	web      *http.Server
+	signers  *signers
+	cameras  group
+	webGroup group
+	engines  group
+}
+
+// group is a set of goroutines that end together.
+type group struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// run starts f with a context that ends only by stop; an error other than nil is reported.
+func (g *group) run(ctx context.Context, failed chan<- error, f func(context.Context) error) {
+	if g.cancel == nil {
+		ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	}
+	g.done.Go(func() {
+		if err := f(ctx); err != nil {
+			select {
+			case failed <- err:
+			default:
+			}
+		}
+	})
+}
+
+func (g *group) stop() {
+	if g.cancel != nil {
+		g.cancel()
+	}
+	g.done.Wait()
+}
+
+func (s *server) start(ctx context.Context) error {
+	// The web address first: it is what people mistype.
+	l, err := listen(s.cfg.Web.Addr, s.cfg.Web.Fallback, "--http")
+	if err != nil {
+		return err
+	}
+	if s.cfg.Engine != nil {
+		err = s.startEngine(ctx)
+	} else {
+		s.client = s.cfg.Store
+		err = s.checkStore(ctx)
+	}
+	if err == nil {
+		err = s.startWeb(ctx, l)
+	}
+	if err != nil {
+		l.Close()
+		return err
+	}
+	if s.engine != nil { // after the service, which it tells of each segment
+		s.engines.run(ctx, s.failed, s.engine.Run)
+	}
+	return s.startCameras(ctx)
+}
+
+// startEngine starts the embedded store and a client of it.
+func (s *server) startEngine(ctx context.Context) error {
+	e := s.cfg.Engine
+	cred, err := s3server.LoadOrCreateCredentials(e.Dir, e.AccessKey, e.SecretKey)
+	if err != nil {
+		return dataError(e.Dir, err)
+	}
+	cfg := s3server.Config{
+		Dir: e.Dir, Addr: e.Addr, Region: e.Region, Bucket: e.Bucket, AccessKey: cred.AccessKey, SecretKey: cred.SecretKey,
+		Logger: s.log, OnStored: s.stored,
+	}
+	if e.Volatile {
+		cfg.Durability = s3server.DurabilityNone
+	}
+	if s.cfg.Playback.Live != httpapi.Direct || s.cfg.Playback.Replay != httpapi.Direct {
+		cfg.CORSOrigins = []string{"*"} // access is in the signed URL; after a redirect browsers send Origin: null
+	}
+	if cfg.Addr, err = s.engineAddr(e); err != nil {
+		return err
+	}
+	if s.engine, err = s3server.New(cfg); err != nil {
+		return dataError(e.Dir, err)
+	}
+	if s.bucket, err = s.engine.CreateBucket(e.Bucket); err != nil {
+		return dataError(e.Dir, err)
+	}
+	s.client, err = s3.New(s3.Config{
+		Endpoint: s.engine.URL(), Region: s.engine.Region(), Bucket: e.Bucket, PathStyle: true,
+		Credentials: s3.Static(cred.AccessKey, s3.Secret(cred.SecretKey), ""), Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.addresses = Addresses{
+		S3: s.engine.URL(), Bucket: e.Bucket, Region: s.engine.Region(), AccessKey: cred.AccessKey, SecretKey: string(cred.SecretKey),
+		KeyFile: cred.File, KeyMade: cred.Created,
+	}
+	return nil
+}
+
+// engineAddr finds out whether the port is free, which the engine would only say in its own words.
+func (s *server) engineAddr(e *Engine) (string, error) {
+	l, err := listen(e.Addr, e.Fallback, "--s3")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// stored tells playback about a segment the moment it is there, so that live playlists need no listing.
+func (s *server) stored(bucket, key string, size int64) {
+	if s.service == nil || bucket != s.cfg.Engine.Bucket {
+		return
+	}
+	if camera, start, ok := segment.ParseKey(key); ok {
+		s.service.Stored(camera, segment.Segment{Key: start, Start: start, Size: size})
+	}
+}
+
+// checkStore asks an external store for one key, so that a wrong address, bucket or key fails at the start.
+func (s *server) checkStore(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, storeCheck)
+	defer cancel()
+	if err := s.client.List(ctx, "", "", 1, func([]byte, int64) bool { return false }); err != nil {
+		return StoreError(s.client.Bucket(), err)
+	}
+	s.addresses = Addresses{Bucket: s.client.Bucket()}
+	return nil
+}
+
+func (s *server) startWeb(ctx context.Context, l net.Listener) error {
+	p := s.cfg.Playback
+	pc := playback.Config{
+		Windows: cache.NewMemory(cache.MemoryConfig{Now: s.cfg.Now, Logger: s.log}), FirstPTS: mpegts.FirstPTS, Now: s.cfg.Now, Logger: s.log,
+		ItemInPlaylist: p.ItemInPlaylist, M3U8TargetDuration: p.M3U8TargetDuration,
+		NearRealtimeReplayCachePeriod: p.NearRealtimeReplayCachePeriod, NearRealtimeReplayPrecedingPeriod: p.NearRealtimeReplayPrecedingPeriod,
+		TSClipDuration: p.TSClipDuration, MaxReplay: p.MaxReplay,
+	}
+	s.signers = newSigners(s.client)
+	site, err := s.site(ctx, p)
+	if err != nil {
+		return err
+	}
+	hc := httpapi.Config{
+		Live: p.Live, Replay: p.Replay, Presign: s.signers.get, PresignPeriod: p.NearRealtimeReplayCachePeriod, Fault: storeFault,
+		CORSOrigins: s.cfg.Web.CORSOrigins, Hosts: s.cfg.Web.Hosts, Site: site, Now: s.cfg.Now, Logger: s.log,
+	}
+	if s.bucket != nil {
+		pc.Store, pc.Heads, pc.Announced, hc.Objects = s.bucket, s.bucket, true, localObjects{s.bucket}
+	} else {
+		pc.Store, pc.Heads, hc.Objects = s.client, s.client, remoteObjects{s.client}
+	}
+	service, err := playback.New(pc)
+	if err != nil {
+		return err
+	}
+	hc.Playback = service
+	if hc.CheckHost, err = onLoopback(s.cfg.Web.Addr); err != nil {
+		return err
+	}
+	handler, err := httpapi.New(hc)
+	if err != nil {
+		return err
+	}
+	s.service = service
+	s.web = &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	s.addresses.Web = browserURL(l)
+	s.log.Info("web server ready", "url", s.addresses.Web)
+	s.webGroup.run(ctx, s.failed, func(context.Context) error {
+		if err := s.web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("web server: %w", err)
+		}
+		return nil
+	})
+	return nil
+}
+
+// site is the web page. Its policy lets it load from the store when segments are not delivered by this server.
+func (s *server) site(ctx context.Context, p Playback) (http.Handler, error) {
+	var cfg webui.Config
+	if p.Live != httpapi.Direct || p.Replay != httpapi.Direct {
+		origin, err := s.signers.origin(ctx, s.cfg.Now())
+		if err != nil {
+			return nil, StoreError(s.client.Bucket(), err)
+		}
+		cfg.ConnectSources = []string{origin}
+	}
+	return webui.Handler(cfg)
+}
+
+// stop ends the parts in the order in which the bytes flow.
+func (s *server) stop(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	s.cameras.stop()
+	if s.web != nil {
+		drain, cancel := context.WithTimeout(ctx, webDrain)
+		if err := s.web.Shutdown(drain); err != nil {
+			s.web.Close()
+		}
+		cancel()
+	}
+	s.webGroup.stop()
+	s.engines.stop()
+	if s.engine != nil {
+		s.engine.Close()
+	}
+	if s.client != nil {
+		s.client.Close()
+	}
+}
