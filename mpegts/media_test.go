@@ -278,3 +278,8 @@ func TestRealFootageDecodesUnchanged(t *testing.T) {
 		})
 	}
 }
+
+func readMediaPath(t testing.TB, name string) string {
+	t.Helper()
+	return filepath.Join(mediaDir(t), name)
+}
