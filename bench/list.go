@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +22,7 @@ import (
 // bucketOfSegments answers ListObjectsV2 as AWS writes it, from memory: one camera with a segment every 3 s.
 type bucketOfSegments struct {
 	keys  []string // rising
+	mu    sync.Mutex
 	pages map[string][]byte
 }
 
@@ -36,11 +38,13 @@ func newBucket(camera string, start time.Time, n int) *bucketOfSegments {
 func (b *bucketOfSegments) RoundTrip(r *http.Request) (*http.Response, error) {
 	q := r.URL.Query()
 	id := q.Get("prefix") + "|" + q.Get("start-after") + "|" + q.Get("continuation-token") + "|" + q.Get("max-keys") + "|" + q.Get("encoding-type")
+	b.mu.Lock()
 	page, ok := b.pages[id]
 	if !ok {
 		page = b.render(q)
 		b.pages[id] = page
 	}
+	b.mu.Unlock()
 	return &http.Response{StatusCode: 200, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
 		Header: http.Header{"Content-Type": {"application/xml"}}, ContentLength: int64(len(page)), Body: io.NopCloser(bytes.NewReader(page))}, nil
 }

@@ -26,10 +26,9 @@ const (
 
 // reportPresign compares presigned GET URLs with a 900-byte session token.
 func reportPresign(g *goals) error {
-	token := strings.Repeat("IQoJb3JpZ2luX2VjE", 53)[:900]
+	token := benchToken(900)
 	at := time.Date(2026, 11, 25, 9, 30, 0, 0, time.UTC)
-	client, err := s3.New(s3.Config{Region: benchRegion, Bucket: benchBucket,
-		Credentials: s3.Static(benchAccess, benchSecret, s3.Secret(token))})
+	client, err := tokenClient(token)
 	if err != nil {
 		return err
 	}
@@ -93,4 +92,11 @@ func reportPresign(g *goals) error {
 	g.atMost("presign: allocations per URL", float64(int(results[1].allocs/n*100))/100, 0, "")
 	g.atMost("presign: CPU against aws v4.Signer", results[1].cpu.Seconds()/results[2].cpu.Seconds(), 0.1, "x")
 	return nil
+}
+
+// benchToken makes up a session token of n bytes.
+func benchToken(n int) string { return strings.Repeat("IQoJb3JpZ2luX2VjE", n/17+1)[:n] }
+
+func tokenClient(token string) (*s3.Client, error) {
+	return s3.New(s3.Config{Region: benchRegion, Bucket: benchBucket, Credentials: s3.Static(benchAccess, benchSecret, s3.Secret(token))})
 }
