@@ -36,30 +36,33 @@ func (r Rate) String() string {
 }
 
 // Ticks returns the time of frame n in 90 kHz ticks, n*90000*Den/Num, rounded to the nearest tick (halves up). n may be
-// negative. The rate must be valid.
-func (r Rate) Ticks(n int64) int64 { return r.halfTicks(2 * n) }
+// negative. A rate that is not valid gives 0.
+func (r Rate) Ticks(n int64) int64 {
+	return r.halfTicks(2 * max(-maxHalves, min(n, maxHalves)))
+}
+
+// maxHalves bounds the frame numbers that times are worked out for; 480 frames per second take 1000 years to get there.
+const maxHalves = 1 << 45
 
 // halfTicks is Ticks for a time counted in half frames, which is what a field lasts.
 func (r Rate) halfTicks(n int64) int64 {
+	if !r.Valid() {
+		return 0
+	}
+	n = max(-maxHalves, min(n, maxHalves))
 	neg := n < 0
 	if neg {
 		n = -n
 	}
+	num := uint64(r.Num)
 	hi, lo := bits.Mul64(uint64(n), 45000*uint64(r.Den))
-	if hi >= uint64(r.Num) { // beyond any real stream
-		hi, lo = uint64(r.Num)-1, 0
-	}
-	q, rem := bits.Div64(hi, lo, uint64(r.Num))
+	q, rem := bits.Div64(hi, lo, num) // Den <= Num and n < 1<<46, so the quotient fits
 	v := int64(q)
-	if neg {
-		v = -v
-		if 2*rem > uint64(r.Num) {
-			v--
-		}
-		return v
-	}
-	if 2*rem >= uint64(r.Num) {
+	if 2*rem > num || 2*rem == num && !neg {
 		v++
+	}
+	if neg {
+		return -v
 	}
 	return v
 }
