@@ -47,6 +47,7 @@ func (u *Uploader) startSegment(au AccessUnit, now time.Time) (starts bool, err 
 	u.open = entry{seq: u.nextSeq, pos: u.ring.head, key: key, start: pts, end: pts, startDTS: dts, rawStart: au.PTS,
 		audio: u.hasAudio, follows: follows}
 	u.mux.SetAudio(u.hasAudio)
+	u.signal() // for idle
 	return true, nil
 }
 

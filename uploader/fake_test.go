@@ -47,7 +47,7 @@ func (w *bits) stop() []byte { w.u(1, 1); return w.b }
 // sps returns a sequence parameter set without start code: Baseline, width x height in macroblocks, POC type 2.
 func sps(id, width, height uint32) []byte {
 	w := &bits{}
-	w.u(8, 0x67).u(8, 66).u(8, 0xC0).u(8, 30).ue(id).ue(0).ue(2).ue(1).u(1, 0).ue(width - 1).ue(height - 1).u(1, 1).u(1, 1).u(1, 0).u(1, 0)
+	w.u(8, 0x67).u(8, 66).u(8, 0xC0).u(8, 30).ue(id).ue(0).ue(2).ue(1).u(1, 0).ue(width-1).ue(height-1).u(1, 1).u(1, 1).u(1, 0).u(1, 0)
 	return w.stop()
 }
 

@@ -163,6 +163,7 @@ func (u *Uploader) appendVideo(au AccessUnit, info h264.Info, head []byte, start
 	clear(parts) // keep nothing of the caller's
 	u.time.placed(pts, dts)
 	u.open.end = u.time.end()
+	u.lastWrite = time.Now()
 	return nil
 }
 

@@ -41,18 +41,19 @@ type Uploader struct {
 	parts       [5][]byte // of the picture that is being written
 	scratch     []byte    // tables, or one audio PES
 
-	clock    wallClock
-	time     timeline
-	mux      *mpegts.Muxer
-	ring     ring
-	queue    []entry // complete segments, oldest first, in the order of the ring
-	open     entry   // behind them, when isOpen
-	isOpen   bool
-	lost     error // why the open segment was dropped, until the next one starts
-	lastKey  int64 // the highest second in use
-	nextSeq  uint64
-	inflight uint64 // seq of the segment that is being uploaded, 0 = none
-	tags     string
+	clock     wallClock
+	time      timeline
+	mux       *mpegts.Muxer
+	ring      ring
+	queue     []entry // complete segments, oldest first, in the order of the ring
+	open      entry   // behind them, when isOpen
+	isOpen    bool
+	lastWrite time.Time // of video, for idle
+	lost      error     // why the open segment was dropped, until the next one starts
+	lastKey   int64     // the highest second in use
+	nextSeq   uint64
+	inflight  uint64 // seq of the segment that is being uploaded, 0 = none
+	tags      string
 
 	hold           heldAudio
 	hasAudio       bool // audio came lately

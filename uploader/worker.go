@@ -26,21 +26,28 @@ func (u *Uploader) run() {
 			u.mu.Unlock()
 			break
 		}
-		e, wait := u.next(time.Now())
-		if e == nil || wait > 0 {
+		now := time.Now()
+		idle := u.idle(now)
+		if e, wait := u.next(now); e == nil {
 			u.unlock()
-			u.sleep(timer, wait, e == nil)
-			continue
+			u.sleep(timer, idle)
+		} else if wait > 0 {
+			u.unlock()
+			u.sleep(timer, min(wait, idle))
+		} else {
+			u.upload(e)
 		}
-		u.upload(e)
 	}
 	u.finish()
 }
 
-// sleep waits until the queue changes, the time is over (unless forever), or the context ends.
-func (u *Uploader) sleep(timer *time.Timer, wait time.Duration, forever bool) {
+// forever is longer than any wait.
+const forever = 1 << 62 * time.Nanosecond
+
+// sleep waits until something changes, the time is over, or the context ends.
+func (u *Uploader) sleep(timer *time.Timer, wait time.Duration) {
 	var due <-chan time.Time
-	if !forever {
+	if wait < forever {
 		timer.Reset(wait)
 		due = timer.C
 	}
@@ -49,6 +56,20 @@ func (u *Uploader) sleep(timer *time.Timer, wait time.Duration, forever bool) {
 	case <-due:
 	case <-u.ctx.Done():
 	}
+}
+
+// idle completes the open segment of a live stream that has stopped, so that its last seconds are stored too, and tells how
+// long it is until then.
+func (u *Uploader) idle(now time.Time) time.Duration {
+	if !u.isOpen || !u.time.live {
+		return forever
+	}
+	wait := maxHole - now.Sub(u.lastWrite)
+	if wait > 0 {
+		return wait
+	}
+	u.sealAll()
+	return forever
 }
 
 // next chooses the segment to upload: the oldest of those rejected least often, so that one that cannot be stored does not hold up the rest.
@@ -102,9 +123,7 @@ func (u *Uploader) upload(e *entry) {
 	}
 
 	u.mu.Lock()
-	if !server.IsZero() && u.clock.learn(server, received, took) {
-		u.events = append(u.events, event{offset: u.clock.offset, clockSet: true})
-	}
+	u.learnClock(server, received, took, stored)
 	i := 0 // what is in flight is not dropped, so it is still there
 	for u.queue[i].seq != seq {
 		i++
@@ -116,6 +135,18 @@ func (u *Uploader) upload(e *entry) {
 	}
 	u.inflight = 0
 	u.unlock()
+}
+
+// learnClock takes over the time in an answer.
+func (u *Uploader) learnClock(server, received time.Time, took time.Duration, stored bool) {
+	old := u.clock.offset
+	if !u.clock.learn(server, received, took) {
+		return
+	}
+	u.events = append(u.events, event{offset: u.clock.offset, clockSet: true})
+	if u.time.live && !stored && u.stats.Stored.Segments == 0 {
+		u.shift(int64((u.clock.offset - old).Round(time.Second) / time.Second))
+	}
 }
 
 // stored takes segment i out of the ring.

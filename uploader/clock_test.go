@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package uploader
+
+import (
+	"testing"
+	"time"
+)
+
+func TestClockLearns(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before time.Duration // offset in use
+		wrong  time.Duration // how far the device clock is ahead
+		took   time.Duration // the request
+		answer time.Duration // when in it the server took the time
+		want   time.Duration
+		within time.Duration
+	}{
+		{"a right clock stays", 0, 0, 100 * time.Millisecond, 50 * time.Millisecond, 0, 0},
+		{"one that is a second off is left alone", 0, time.Second, 100 * time.Millisecond, 50 * time.Millisecond, 0, 0},
+		{"ten minutes ahead", 0, 10 * time.Minute, 100 * time.Millisecond, 50 * time.Millisecond, -10 * time.Minute, 600 * time.Millisecond},
+		{"booted in 1970", 0, -56 * 365 * 24 * time.Hour, 100 * time.Millisecond, 50 * time.Millisecond, 56 * 365 * 24 * time.Hour, 600 * time.Millisecond},
+		{"an upload of 20 s dated at its start is no error", 0, 0, 20 * time.Second, 0, 0, 0},
+		{"an upload of 20 s dated at its end is no error", 0, 0, 20 * time.Second, 20 * time.Second, 0, 0},
+		{"a learned offset is kept while it fits", -10*time.Minute - 700*time.Millisecond, 10 * time.Minute, 100 * time.Millisecond, 0, -10*time.Minute - 700*time.Millisecond, 0},
+		{"when NTP has mended the clock the offset goes", -10 * time.Minute, 0, 100 * time.Millisecond, 0, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := wallClock{offset: tt.before}
+			trueTime := time.Date(2026, 3, 9, 4, 5, 6, 400e6, time.UTC)
+			header := trueTime.Add(tt.answer).Truncate(time.Second)
+			received := trueTime.Add(tt.took + tt.wrong)
+			changed := c.learn(header, received, tt.took)
+			if got := (c.offset - tt.want).Abs(); got > tt.within {
+				t.Errorf("offset %v, want %v within %v", c.offset, tt.want, tt.within)
+			}
+			if changed != (c.offset != tt.before) {
+				t.Errorf("changed is %v", changed)
+			}
+			if !c.known {
+				t.Error("the clock is not known after an answer")
+			}
+		})
+	}
+}
+
+func TestClockIgnoresGarbage(t *testing.T) {
+	c := wallClock{}
+	for _, server := range []time.Time{{}, time.Unix(0, 0), time.Date(2019, 12, 31, 0, 0, 0, 0, time.UTC)} {
+		if c.learn(server, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), 0) || c.known {
+			t.Errorf("the answer's date %v was believed", server)
+		}
+	}
+}
+
+func TestStepOfTheDeviceClock(t *testing.T) {
+	for _, tt := range []struct{ wall, monotonic, want time.Duration }{
+		{40 * time.Millisecond, 40 * time.Millisecond, 0},
+		{2040 * time.Millisecond, 40 * time.Millisecond, 0}, // within the tolerance
+		{time.Hour, 40 * time.Millisecond, time.Hour - 40*time.Millisecond},
+		{-time.Hour, 40 * time.Millisecond, -time.Hour - 40*time.Millisecond},
+		{time.Hour, time.Hour, 0},
+	} {
+		if got := stepOf(tt.wall, tt.monotonic); got != tt.want {
+			t.Errorf("stepOf(%v, %v) = %v, want %v", tt.wall, tt.monotonic, got, tt.want)
+		}
+	}
+}
+
+func TestClockReads(t *testing.T) {
+	now := time.Date(2026, 3, 9, 4, 5, 6, 0, time.UTC)
+	c := wallClock{now: func() time.Time { return now }, offset: time.Minute}
+	if got := c.read(); !got.Equal(now.Add(time.Minute)) {
+		t.Errorf("read %v, want the offset added", got)
+	}
+	now = now.Add(time.Hour) // no monotonic reading: cannot be told from an hour
+	c.known = true
+	if got := c.read(); !got.Equal(now.Add(time.Minute)) {
+		t.Errorf("read %v, want %v", got, now.Add(time.Minute))
+	}
+}
