@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Exit codes, the same for all commands; `s3cam --help` and docs/ref/cli.md list them.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2   // the command line was wrong; nothing was done
+	exitPartial     = 3   // it went through, but some footage was dropped or left out
+	exitInterrupted = 130 // Ctrl-C or SIGTERM before the work was done
+)
+
+// errUsage and errPartial choose the exit code of the errors that wrap them. An error that wraps context.Canceled means
+// that the work was interrupted.
+var (
+	errUsage   = errors.New("usage")
+	errPartial = errors.New("partial")
+)
+
+// silent marks errors whose text has been printed already.
+type silent struct{ error }
+
+func (s silent) Unwrap() error { return s.error }
+
+// hinted adds what to do about an error. Errors of other packages may bring a Hint of their own.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+func (h hinted) Hint() string  { return h.hint }
+
+func withHint(err error, format string, args ...any) error {
+	return hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// kinded gives an error the exit code of kind without adding it to the text.
+type kinded struct {
+	error
+	kind error
+}
+
+func (k kinded) Unwrap() []error { return []error{k.error, k.kind} }
+
+func usage(format string, args ...any) error {
+	return kinded{fmt.Errorf(format, args...), errUsage}
+}
+
+func partial(format string, args ...any) error {
+	return kinded{fmt.Errorf(format, args...), errPartial}
+}
+
+// exitCode prints err as `error:` and `hint:` lines and returns the code of the process.
+func exitCode(w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var s silent
+	if !errors.As(err, &s) {
+		fmt.Fprintln(w, "error:", err)
+		var h interface{ Hint() string }
+		if errors.As(err, &h) && h.Hint() != "" {
+			fmt.Fprintln(w, "hint:", h.Hint())
+		}
+	}
+	switch {
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case errors.Is(err, errPartial):
+		return exitPartial
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	return exitFailure
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/s3cam/s3cam/internal/standalone"
+)
+
+type serveCmd struct {
+	Data       string   `placeholder:"DIR" default:"s3cam-data" help:"Directory of the embedded store; it is created when it does not exist. Not used with --s3-url."`
+	HTTP       string   `name:"http" placeholder:"ADDR" default:"127.0.0.1:8080" group:"web" help:"Address of the page and the API."`
+	Anonymous  bool     `group:"web" help:"Allow --http beyond this machine although anyone who reaches it can watch."`
+	Host       []string `placeholder:"NAME" group:"web" help:"Further host names under which a server on loopback answers, as behind a reverse proxy; separate several by commas."`
+	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" group:"web" help:"Origins whose pages may use the API, as https://example.org, or *; separate several by commas."`
+	S3         string   `name:"s3" placeholder:"ADDR" default:"127.0.0.1:9000" group:"store" help:"Address of the embedded S3 store, to which the cameras upload."`
+
+	Keys     keyFlags      `embed:"" group:"store"`
+	Store    storeFlags    `embed:"" group:"store"`
+	Delivery deliveryFlags `embed:"" group:"playback"`
+	Play     playbackFlags `embed:"" group:"playback"`
+}
+
+func (serveCmd) Help() string {
+	return `Runs an S3 store for the cameras to upload to, and the playback API and web page over it. With --s3-url it serves what
+lies in that S3 instead. It runs until Ctrl-C or SIGTERM.
+
+Cameras need the store's address, bucket, region and key pair, which are printed at the start.
+
+Examples:
+  s3cam serve --data /var/lib/s3cam --s3 192.168.1.10:9000
+  s3cam serve --s3-url https://s3.example.org --bucket video
+  AWS_PROFILE=prod s3cam serve --s3-url aws --bucket my-video-bucket --region eu-central-1`
+}
+
+func (c *serveCmd) Run(ctx context.Context, g *globals) error {
+	cfg := standalone.Config{
+		Web:      standalone.Web{Addr: c.HTTP, Anonymous: c.Anonymous, Hosts: c.Host, CORSOrigins: c.CORSOrigin},
+		Playback: c.Play.playback(),
+		Ready:    func(a standalone.Addresses) { c.welcome(g.out, a) },
+		Logger:   g.logger(slog.LevelInfo),
+	}
+	if err := c.Delivery.apply(&cfg.Playback); err != nil {
+		return err
+	}
+	if c.Store.S3URL != "" {
+		client, err := c.Store.client(ctx, c.Keys, cfg.Logger)
+		if err != nil {
+			return err
+		}
+		cfg.Store = client
+		return standalone.Run(ctx, cfg)
+	}
+	dir, err := filepath.Abs(c.Data)
+	if err != nil {
+		return fmt.Errorf("--data: %w", err)
+	}
+	cfg.Engine = &standalone.Engine{
+		Dir: dir, Addr: c.S3, Region: c.Store.Region, Bucket: c.Store.Bucket, AccessKey: c.Keys.S3AccessKey, SecretKey: c.Keys.S3SecretKey,
+	}
+	return standalone.Run(ctx, cfg)
+}
+
+func (c *serveCmd) welcome(w io.Writer, a standalone.Addresses) {
+	fmt.Fprintf(w, "\ns3cam serves %s/\n\n", a.Web)
+	if a.S3 != "" {
+		storeBlock(w, a)
+		return
+	}
+	fmt.Fprintf(w, "  Footage comes from bucket %s.\n\n", a.Bucket)
+}
