@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The key pair of the embedded store in these tests.
+const (
+	accessKey = "S3CAME2ETESTACCESS00"
+	secretKey = "e2e-secret-e2e-secret-e2e-secret-e2e-secr"
+)
+
+// repo returns the root of the checkout.
+func repo(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir != filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	t.Fatal("no go.mod above the test")
+	return ""
+}
+
+var built struct { // the program under test, built once per run
+	once sync.Once
+	path string
+	err  error
+}
+
+// program returns the path of s3cam, built from this checkout.
+func program(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		dir, err := os.MkdirTemp("", "s3cam-e2e-")
+		if err != nil {
+			built.err = err
+			return
+		}
+		built.path = filepath.Join(dir, "s3cam")
+		out, err := exec.Command("go", "build", "-o", built.path, "github.com/s3cam/s3cam/cmd/s3cam").CombinedOutput()
+		if err != nil {
+			built.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.path
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.path != "" {
+		os.RemoveAll(filepath.Dir(built.path))
+	}
+	os.Exit(code)
+}
+
+// need skips the test, saying so, when a tool is missing.
+func need(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("SKIPPED: %s is not installed (make deps)", tool)
+		}
+	}
+}
+
+// server is a running `s3cam serve` with its embedded store.
+type server struct {
+	web, s3, bucket string
+}
+
+// serve starts the real program on free ports of the loopback interface and stops it at the end of the test.
+func serve(t *testing.T, flags ...string) server {
+	t.Helper()
+	cmd := exec.Command(program(t), append([]string{"serve", "--http", "127.0.0.1:0", "--s3", "127.0.0.1:0", "--data", t.TempDir()}, flags...)...)
+	cmd.Env = append(os.Environ(), "S3CAM_S3_ACCESS_KEY="+accessKey, "S3CAM_S3_SECRET_KEY="+secretKey)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("s3cam serve after an interrupt: %v, want exit 0\n%s", err, tail(stderr.String()))
+		}
+	})
+	var s server
+	patterns := map[*string]*regexp.Regexp{
+		&s.web:    regexp.MustCompile(`s3cam serves (http://\S+?)/?$`),
+		&s.s3:     regexp.MustCompile(`endpoint\s+(http://\S+)`),
+		&s.bucket: regexp.MustCompile(`bucket\s+(\S+)`),
+	}
+	lines := bufio.NewScanner(stdout)
+	for found := 0; found < len(patterns) && lines.Scan(); {
+		for to, re := range patterns {
+			if m := re.FindStringSubmatch(lines.Text()); m != nil && *to == "" {
+				*to, found = m[1], found+1
+			}
+		}
+	}
+	if s.web == "" || s.s3 == "" || s.bucket == "" {
+		t.Fatalf("s3cam serve printed no addresses: %+v\n%s", s, tail(stderr.String()))
+	}
+	go func() { // nobody reads on; an unread pipe would block the server
+		for lines.Scan() {
+		}
+	}()
+	return s
+}
+
+// push runs `s3cam push` and returns what it printed and its exit code.
+func (s server) push(ctx context.Context, t *testing.T, args ...string) (output string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, program(t), append([]string{"push", "--s3-url", s.s3, "--bucket", s.bucket, "--region", "us-east-1"}, args...)...)
+	cmd.Env = append(os.Environ(), "S3CAM_S3_ACCESS_KEY="+accessKey, "S3CAM_S3_SECRET_KEY="+secretKey)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("s3cam push: %v", err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+func tail(s string) string { return s[max(0, len(s)-4000):] }
+
+// ffmpeg runs ffmpeg and returns its standard output. What it prints to standard error at the given level fails the test.
+func ffmpeg(t *testing.T, level string, args ...string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "ffmpeg", append([]string{"-nostdin", "-hide_banner", "-loglevel", level}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Errorf("ffmpeg %s: %v", strings.Join(args, " "), err)
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("ffmpeg %s complains:\n%s", strings.Join(args, " "), tail(stderr.String()))
+	}
+	return stdout.Bytes()
+}
