@@ -31,9 +31,9 @@ type Input struct {
 type Info struct {
 	Format        Format
 	Width, Height int
-	Rate          h264.Rate // of raw H.264
+	Rate          h264.Rate // zero when a transport stream's video does not say it
 	Assumed       bool      // nobody knew the rate
-	Audio         bool      // there is audio beside raw H.264; a transport stream tells later
+	Audio         bool
 }
 
 // Source is an input that has been opened. It is for one goroutine.
@@ -89,10 +89,21 @@ func Open(in Input) (*Source, error) {
 		if in.Rate != (h264.Rate{}) {
 			s.notes.add("the frame rate was ignored: a transport stream has timestamps")
 		}
-		s.frames = newTransport(video, &s.notes)
-		return s, nil
+		return s, s.openTransport(video)
 	}
 	return s, s.openRaw(video, in)
+}
+
+func (s *Source) openTransport(video io.Reader) (err error) {
+	t := newTransport(video, &s.notes)
+	if s.Info.Audio, err = t.prime(); err != nil {
+		return err
+	}
+	if sps, ok := t.video.ParameterSets().First(); ok {
+		s.Info.Width, s.Info.Height, s.Info.Rate = sps.Width, sps.Height, sps.FrameRate
+	}
+	s.frames = t
+	return nil
 }
 
 func (s *Source) openRaw(video io.Reader, in Input) error {

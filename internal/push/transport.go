@@ -60,6 +60,17 @@ func newTransport(r io.Reader, n *notes) *transport {
 	return t
 }
 
+// prime reads up to the first picture, so that what cannot work is known at once, and the streams are.
+func (t *transport) prime() (audio bool, err error) {
+	if err := t.picture(); err != nil {
+		return false, err
+	}
+	for _, s := range t.demux.Streams() {
+		audio = audio || s.Kind == mpegts.Audio && s.StreamType == mpegts.StreamTypeAAC
+	}
+	return audio, nil
+}
+
 // next gives audio that is due before the next picture, then the picture.
 func (t *transport) next() (Frame, error) {
 	for {
