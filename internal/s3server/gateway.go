@@ -50,10 +50,11 @@ var _ backend.Backend = (*gateway)(nil)
 func newGateway(cfg *Config) (*gateway, error) {
 	g := &gateway{
 		root: cfg.Dir, owner: cfg.AccessKey, log: cfg.Logger,
-		durability: cfg.Durability, dirs: newDirSyncer(), onStored: cfg.OnStored,
+		durability: cfg.Durability, dirs: newDirSyncer(), onStored: func(string, string, int64) {},
 	}
-	if g.onStored == nil {
-		g.onStored = func(string, string, int64) {}
+	if tell := cfg.OnStored; tell != nil {
+		// The names are views of the request's buffer, which fasthttp uses again; whoever is told may keep them.
+		g.onStored = func(bucket, key string, size int64) { tell(strings.Clone(bucket), strings.Clone(key), size) }
 	}
 	if err := g.meta.Test(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("%s: %w (hint: use a directory on ext4, XFS or APFS)", cfg.Dir, err)
