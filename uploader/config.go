@@ -24,10 +24,10 @@ const (
 	MaxRingBytes     = 1 << 30  // addressable on 32-bit systems
 
 	DefaultRetryMin    = 250 * time.Millisecond
-	DefaultRetryMax    = 8 * time.Second
+	DefaultRetryMax    = 4 * time.Second // about the pace of segments, so retries do not load a server more
 	DefaultRejectedMax = 45 * time.Second
 	DefaultMinTimeout  = 5 * time.Second
-	DefaultMaxTimeout  = 5 * time.Minute
+	DefaultMaxTimeout  = time.Minute // or four segments, if that is more
 
 	maxJitter = 500 * time.Millisecond // default: a tenth of the segment duration, at most this
 )
@@ -132,6 +132,9 @@ func (c Config) withDefaults() (Config, h264.ParameterSets, error) {
 		c.UploadJitter = min(c.SegmentDuration/10, maxJitter)
 	} else if c.UploadJitter > MaxSegmentDuration {
 		bad("UploadJitter: %v is more than %v", c.UploadJitter, MaxSegmentDuration)
+	}
+	if c.MaxTimeout == 0 {
+		c.MaxTimeout = max(DefaultMaxTimeout, 4*c.SegmentDuration)
 	}
 	for _, d := range []struct {
 		name string

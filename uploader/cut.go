@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// cutTolerance bounds by how much an IDR may be early and still end a segment: half a frame interval, this at most, so that
+// timestamps rounded by the encoder do not double a segment.
+const cutTolerance = 20 * time.Millisecond
+
 // startSegment decides whether the IDR picture au starts a segment, and if so completes the one before and opens it.
 func (u *Uploader) startSegment(au AccessUnit, now time.Time) (starts bool, err error) {
 	if !u.params.Complete() {
@@ -17,7 +21,7 @@ func (u *Uploader) startSegment(au AccessUnit, now time.Time) (starts bool, err 
 	var lasted time.Duration
 	if u.isOpen {
 		lasted = durationOf(u.time.at(au.DTS) - u.open.startDTS)
-		if !u.time.newRun && lasted+u.time.interval/2 <= u.cfg.SegmentDuration {
+		if !u.time.newRun && lasted+min(u.time.interval/2, cutTolerance) <= u.cfg.SegmentDuration {
 			return false, nil
 		}
 	}
@@ -69,25 +73,31 @@ func (u *Uploader) seal() {
 	u.signal()
 }
 
-// makeRoom makes n bytes free at the head: the oldest complete segments that are not being uploaded go first. When even all of them
-// are not enough it drops the open segment and reports false.
+// makeRoom makes n bytes free at the head: the oldest complete segments that are not being uploaded go first. When that is not
+// enough it drops the open segment and reports false. It does so too rather than drop the only segment that waits behind an upload that is
+// going well: otherwise an uplink somewhat slower than the stream would stand idle until the next segment is complete.
 func (u *Uploader) makeRoom(n int) bool {
-	busy := 0
+	busy, waiting := 0, len(u.queue)
 	for i := range u.queue {
 		if u.queue[i].seq == u.inflight {
 			busy = u.queue[i].n
+			waiting--
 		}
 	}
 	if need := u.open.n + n; need+busy > len(u.ring.buf) {
 		u.dropOpen(need, busy)
 		return false
 	}
-	for u.ring.free() < n {
+	for ; u.ring.free() < n; waiting-- {
 		i := 0
 		if u.queue[0].seq == u.inflight {
 			i = 1
 		}
 		e := u.queue[i]
+		if waiting == 1 && busy > 0 && time.Now().Before(u.onTime) {
+			u.dropOpen(u.open.n+n, busy+e.n)
+			return false
+		}
 		u.remove(i)
 		u.stats.DroppedFull.add(e.counts())
 		u.dropped(&e, DropRingFull)
@@ -116,14 +126,14 @@ func (u *Uploader) remove(i int) {
 	u.ring.cut(gone.pos, gone.n, after)
 }
 
-// dropOpen drops the open segment, which needs need bytes of the ring beside busy bytes in flight.
+// dropOpen drops the open segment, which needs need bytes of the ring beside busy bytes that are being uploaded or next.
 func (u *Uploader) dropOpen(need, busy int) {
 	u.mux.FlushAudio(u.scratch[:0]) // its audio goes too
 	u.ring.dropHead(u.open.n)
 	u.isOpen = false
 	u.stats.DroppedTooLarge.add(u.open.counts())
 	u.dropped(&u.open, DropTooLarge)
-	u.lost = fmt.Errorf("%w: %d bytes after %v, beside %d bytes being uploaded, in a ring of %d; raise RingBytes or let the encoder "+
+	u.lost = fmt.Errorf("%w: %d bytes after %v, beside %d bytes being uploaded or next, in a ring of %d; raise RingBytes or let the encoder "+
 		"make IDR pictures more often", ErrTooLarge, need, u.open.duration().Round(time.Millisecond), busy, len(u.ring.buf))
 }
 

@@ -13,29 +13,35 @@ type retryState struct {
 	failures   int       // since the last success
 	timeouts   int       // of these, by timeout
 	throughput int64     // bytes per second
+	reported   bool      // a failure of this series that somebody has to act on
 	lastErr    error
 	lastErrAt  time.Time
 }
 
 // succeeded takes an upload of n bytes that took took into account.
 func (r *retryState) succeeded(n int, took time.Duration) {
-	r.notBefore, r.failures, r.timeouts = time.Time{}, 0, 0
+	r.notBefore, r.failures, r.timeouts, r.reported = time.Time{}, 0, 0, false
 	rate := int64(n) * int64(time.Second) / max(int64(took), int64(time.Microsecond))
 	if r.throughput == 0 {
 		r.throughput = rate
 	} else {
-		r.throughput += (rate - r.throughput) / 4
+		r.throughput += (rate - r.throughput) / 2
 	}
 }
 
-// timeout is how long an upload of n bytes, that hold footage of length, may take. Before the throughput is known the uplink is given a
-// quarter of the stream's own rate. Two timeouts in a row double it each, so a segment gets through a slow uplink in the end.
+// timeout is how long an upload of n bytes, that hold footage of length, may take: MinTimeout, and four times what it takes at the known
+// throughput, or at the stream's own rate before one is known. Each timeout in a row halves the belief in that rate, three times at
+// most: a segment gets through an uplink that became slow, and a hanging server does not cost much more than MinTimeout.
 func (r *retryState) timeout(c *Config, n int, length time.Duration) time.Duration {
-	t := 4 * max(length, c.SegmentDuration)
-	if r.throughput > 0 {
-		t = time.Duration(4*int64(n)/r.throughput*int64(time.Second)) + time.Second
+	return min(c.MinTimeout+4*r.expected(n, length)<<min(r.timeouts, 3), c.MaxTimeout)
+}
+
+// expected is how long an upload should take.
+func (r *retryState) expected(n int, length time.Duration) time.Duration {
+	if r.throughput <= 0 {
+		return max(length, time.Second)
 	}
-	return min((c.MinTimeout+t)<<min(r.timeouts, 2), c.MaxTimeout)
+	return time.Duration(int64(n)*1000/r.throughput) * time.Millisecond
 }
 
 // backoff is the time before the next try after n failures in a row, with full jitter.

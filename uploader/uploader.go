@@ -54,6 +54,7 @@ type Uploader struct {
 	nextSeq   uint64
 	inflight  uint64 // seq of the segment that is being uploaded, 0 = none
 	tags      string
+	onTime    time.Time // the upload in flight is as fast as expected until then
 
 	hold           heldAudio
 	hasAudio       bool // audio came lately
@@ -152,7 +153,7 @@ func (u *Uploader) ClockOffset() time.Duration {
 // Retry ends all waiting for another try: something that made uploads fail (credentials, the network) has just been mended.
 func (u *Uploader) Retry() {
 	u.mu.Lock()
-	u.retry.notBefore, u.retry.failures, u.retry.timeouts = time.Time{}, 0, 0
+	u.retry.notBefore, u.retry.failures, u.retry.timeouts, u.retry.reported = time.Time{}, 0, 0, false
 	for i := range u.queue {
 		u.queue[i].notBefore = time.Time{}
 		u.queue[i].rejects = 0

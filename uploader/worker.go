@@ -97,6 +97,7 @@ func (u *Uploader) upload(e *entry) {
 	o := Object{Key: u.keyOf(e.key), Parts: u.ring.parts(e.pos, e.n), Size: e.n, CRC32C: e.crc, Tags: e.tags, Time: u.clock.read()}
 	parts, maybe := o.Parts, e.maybe
 	timeout := u.retry.timeout(&u.cfg, e.n, e.duration())
+	u.onTime = time.Now().Add(2*u.retry.expected(e.n, e.duration()) + time.Second)
 	u.unlock()
 
 	ctx, cancel := context.WithTimeout(u.ctx, timeout)
@@ -184,15 +185,15 @@ func (u *Uploader) failed(i int, err error) {
 		e.fixedClock = true
 		return
 	case errors.Is(err, ErrExpiredCredentials):
-		u.fail(err)
+		u.failOnce(err)
 		if !e.fixedCreds && u.cfg.RefreshCredentials != nil {
 			e.fixedCreds = true
 			return
 		}
 	case errors.Is(err, ErrRejected):
 		u.stats.Rejected++
-		if u.retry.failures == 0 || e.rejects == 0 {
-			u.fail(err)
+		if e.rejects == 0 {
+			u.failOnce(err)
 		}
 		e.rejects++
 		wait = backoff(u.retry.failures+1, rejectedMin, u.cfg.RejectedMax)
@@ -206,6 +207,14 @@ func (u *Uploader) failed(i int, err error) {
 	}
 	u.retry.failures++
 	u.retry.notBefore = now.Add(wait)
+}
+
+// failOnce reports an error that somebody has to act on, once until the next success.
+func (u *Uploader) failOnce(err error) {
+	if !u.retry.reported {
+		u.retry.reported = true
+		u.fail(err)
+	}
 }
 
 // moveKey gives segment i the next second as its name, if that is before the name of the segment after it.
