@@ -30,6 +30,9 @@ type Bucket struct {
 // Name returns the bucket's name.
 func (b *Bucket) Name() string { return b.name }
 
+// Dir returns the absolute path of the directory that holds the bucket's objects.
+func (b *Bucket) Dir() string { return b.dir }
+
 // Open opens an object. The caller closes the file; its Stat gives size and time of storage, and http.ServeContent sends it by
 // sendfile. An overwrite does not disturb an open file. The error is ErrNotFound when there is no object of that key.
 func (b *Bucket) Open(_ context.Context, key string) (*os.File, error) {
@@ -78,7 +81,16 @@ func (b *Bucket) ReadRange(ctx context.Context, key string, offset, n int64) ([]
 // startAfter or outside prefix are not read. pageSize has no meaning here and is accepted for the sake of s3.Client's
 // signature. An object that is stored or deleted during the listing may or may not be reported.
 func (b *Bucket) List(ctx context.Context, prefix, startAfter string, pageSize int, yield func(key []byte, size int64) bool) error {
-	w := walker{ctx: ctx, root: b.dir, prefix: prefix, after: startAfter, yield: yield}
+	w := walker{ctx: ctx, root: b.dir, prefix: prefix, after: startAfter, sizes: true, yield: yield}
+	if err := w.list(); err != nil {
+		return fmt.Errorf("list %s/%s: %w", b.name, prefix, err)
+	}
+	return nil
+}
+
+// ListKeys is List without sizes, which cost one system call each: two thirds of a long listing.
+func (b *Bucket) ListKeys(ctx context.Context, prefix, startAfter string, yield func(key []byte) bool) error {
+	w := walker{ctx: ctx, root: b.dir, prefix: prefix, after: startAfter, yield: func(key []byte, _ int64) bool { return yield(key) }}
 	if err := w.list(); err != nil {
 		return fmt.Errorf("list %s/%s: %w", b.name, prefix, err)
 	}
@@ -113,6 +125,11 @@ func (s *Server) ReadRange(ctx context.Context, key string, offset, n int64) ([]
 // List is Bucket.List on Config.Bucket.
 func (s *Server) List(ctx context.Context, prefix, startAfter string, pageSize int, yield func(key []byte, size int64) bool) error {
 	return s.store.List(ctx, prefix, startAfter, pageSize, yield)
+}
+
+// ListKeys is Bucket.ListKeys on Config.Bucket.
+func (s *Server) ListKeys(ctx context.Context, prefix, startAfter string, yield func(key []byte) bool) error {
+	return s.store.ListKeys(ctx, prefix, startAfter, yield)
 }
 
 // ListFolders is Bucket.ListFolders on Config.Bucket.

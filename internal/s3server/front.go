@@ -5,8 +5,10 @@ package s3server
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"net/url"
+	"os"
 	"reflect"
 	"strings"
 	"time"
@@ -56,7 +58,7 @@ func newFront(cfg *Config, gw *gateway) (*fasthttp.Server, error) {
 	theirs := app.Server()
 	return &fasthttp.Server{
 		Handler:            f.handle,
-		ErrorHandler:       theirs.ErrorHandler,
+		ErrorHandler:       f.badRequest,
 		Name:               "s3cam",
 		Concurrency:        cfg.MaxConnections,
 		ReadBufferSize:     theirs.ReadBufferSize,
@@ -114,6 +116,22 @@ func (f *front) handle(ctx *fasthttp.RequestCtx) {
 		f.log.Debug("S3 request", "method", string(ctx.Method()), "path", string(ctx.URI().PathOriginal()),
 			"status", ctx.Response.StatusCode(), "took", time.Since(start), "remote", ctx.RemoteAddr().String())
 	}
+}
+
+// badRequest answers a request that could not be read: broken, too big a head, or a peer that left or stalled.
+func (f *front) badRequest(ctx *fasthttp.RequestCtx, err error) {
+	f.log.Debug("S3 request could not be read", "err", err, "remote", ctx.RemoteAddr().String())
+	answer := s3err.GetAPIError(s3err.ErrCannotParseHTTPRequest)
+	var small *fasthttp.ErrSmallBuffer
+	switch {
+	case errors.As(err, &small):
+		answer = s3err.APIError{Code: "RequestHeaderSectionTooLarge", Description: "Your request header section exceeds the maximum allowed request header section size.", HTTPStatusCode: 400}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		answer = s3err.APIError{Code: "RequestTimeout", Description: "Your socket connection to the server was not read from or written to within the timeout period.", HTTPStatusCode: 400}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		answer = s3err.GetAPIError(s3err.ErrIncompleteBody)
+	}
+	fail(ctx, answer)
 }
 
 func fail(ctx *fasthttp.RequestCtx, err s3err.APIError) {

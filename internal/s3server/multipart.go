@@ -28,6 +28,9 @@ func (g *gateway) CreateMultipartUpload(ctx context.Context, in s3response.Creat
 	if err != nil {
 		return s3response.InitiateMultipartUploadResult{}, err
 	}
+	if _, err := parseTags(str(in.Tagging)); err != nil {
+		return s3response.InitiateMultipartUploadResult{}, err
+	}
 	in.Bucket, in.Key = &dir, &key
 	out, err := g.posix.CreateMultipartUpload(context.WithoutCancel(ctx), in)
 	out.Bucket = bucket

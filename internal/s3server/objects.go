@@ -125,12 +125,12 @@ func (g *gateway) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) 
 	return out, g.fail("list", str(in.Prefix), err)
 }
 
-// listed makes the entries of a listing. Directories are not objects here, which saves a system call for each, and the
-// temporary names that a crash in mid-overwrite leaves behind are passed over. Owners are not reported.
+// listed makes the entries of a listing. Directories are not objects here, which saves a system call for each; links, and the
+// temporary names that a crash in mid-overwrite leaves behind, are passed over. Owners are not reported.
 func (g *gateway) listed(dir string, _ bool) backend.GetObjFunc {
 	entry := g.posix.FileToObj(dir, false)
 	return func(key string, d fs.DirEntry) (s3response.Object, error) {
-		if d.IsDir() || reserved(path.Base(key)) {
+		if !d.Type().IsRegular() || reserved(path.Base(key)) {
 			return s3response.Object{}, backend.ErrSkipObj
 		}
 		return entry(key, d)

@@ -20,6 +20,8 @@ import (
 // PutObject sets it after the object is visible; writing it to the staged file makes tags and object appear together.
 const tagAttribute = "X-Amz-Tagging"
 
+const maxTags = 10 // S3's limit for one object
+
 // PutObject stores an object. versitygw receives the body into an unnamed file and, after staged has run, links that file to
 // its name; the directories are synced afterwards. What fails before the link leaves no trace.
 func (g *gateway) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
@@ -29,7 +31,7 @@ func (g *gateway) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 	if err != nil {
 		return s3response.PutObjectOutput{}, err
 	}
-	tags, err := backend.ParseObjectTags(str(in.Tagging))
+	tags, err := parseTags(str(in.Tagging))
 	if err != nil {
 		return s3response.PutObjectOutput{}, err
 	}
@@ -72,6 +74,15 @@ func (g *gateway) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 	}
 	g.onStored(bucket, key, size)
 	return out, nil
+}
+
+// parseTags parses an x-amz-tagging header and holds it to S3's limit, which versitygw does not check there.
+func parseTags(header string) (map[string]string, error) {
+	tags, err := backend.ParseObjectTags(header)
+	if err == nil && len(tags) > maxTags {
+		err = s3err.GetAPIError(s3err.ErrObjectTaggingLimited)
+	}
+	return tags, err
 }
 
 // putError corrects one answer of versitygw: it reports every failure to make a directory or link the file as "existing object

@@ -7,12 +7,13 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 )
+
+const direntBytes = 16 << 10 // about 400 names at a time
 
 // walker lists a directory tree in the order of S3 keys. A directory d sorts as "d/", so that "a-b" comes before "a/x" and that
 // before "a0": '-' < '/' < '0'. It keeps one directory's names per level, in buffers that are used again.
@@ -21,15 +22,16 @@ type walker struct {
 	root   string
 	prefix string
 	after  string
+	sizes  bool // look sizes up; otherwise 0 is reported
 	yield  func(key []byte, size int64) bool
 
 	key    []byte // key of the entry at hand, directories with their slash
 	levels []*level
 	depth  int
-	buf    []byte // for readNames
+	dirent []byte
 }
 
-// level is one open directory's names, each ending in '/' when it is a directory.
+// level is one directory's names, each ending in '/' when it is a directory itself.
 type level struct {
 	arena   []byte
 	entries []entry
@@ -44,9 +46,13 @@ func (w *walker) list() error {
 	if !ok {
 		return nil // no stored key begins so
 	}
+	dir, err := openFolder(filepath.Join(w.root, start))
+	if err != nil {
+		return notFoundIsEmpty(err)
+	}
 	w.key = append(w.key, start...)
-	_, err := w.walk()
-	return notFoundIsEmpty(err)
+	_, err = w.walk(dir)
+	return err
 }
 
 // folderOf returns the part of a prefix up to its last slash: the folder that all keys with the prefix are in. It reports
@@ -67,16 +73,12 @@ func notFoundIsEmpty(err error) error {
 	return err
 }
 
-// walk reports the objects in the directory w.key; false ends the listing. w.key is the same on return.
-func (w *walker) walk() (bool, error) {
+// walk reports the objects below dir, whose key is w.key, and closes it; false ends the listing. w.key is the same on return.
+func (w *walker) walk(dir folder) (bool, error) {
+	defer dir.close()
 	if err := w.ctx.Err(); err != nil {
 		return false, err
 	}
-	dir, err := os.Open(filepath.Join(w.root, string(w.key)))
-	if err != nil {
-		return false, err
-	}
-	defer dir.Close()
 	lv, err := w.enter(dir)
 	if err != nil {
 		return false, err
@@ -88,11 +90,7 @@ func (w *walker) walk() (bool, error) {
 		name := lv.name(e)
 		w.key = append(w.key[:n], name...)
 		if name[len(name)-1] != '/' {
-			if string(w.key) <= w.after || !w.inPrefix() {
-				continue
-			}
-			size, ok := fileSize(dir, name)
-			if ok && !w.yield(w.key, size) {
+			if string(w.key) > w.after && w.inPrefix() && !w.report(dir, name) {
 				return false, nil
 			}
 			continue
@@ -100,15 +98,26 @@ func (w *walker) walk() (bool, error) {
 		if !w.mayHold() {
 			continue
 		}
-		more, err := w.walk()
-		if notFoundIsEmpty(err) != nil {
+		sub, err := dir.open(name)
+		if err != nil {
+			if notFoundIsEmpty(err) == nil {
+				continue // just deleted
+			}
 			return false, err
 		}
-		if err == nil && !more {
-			return false, nil
+		if more, err := w.walk(sub); !more || err != nil {
+			return false, err
 		}
 	}
 	return true, nil
+}
+
+func (w *walker) report(dir folder, name []byte) bool {
+	if !w.sizes {
+		return w.yield(w.key, 0)
+	}
+	size, ok := dir.size(name)
+	return !ok || w.yield(w.key, size)
 }
 
 func (w *walker) inPrefix() bool {
@@ -117,21 +126,20 @@ func (w *walker) inPrefix() bool {
 
 // mayHold reports whether the folder w.key can hold keys that are to be reported.
 func (w *walker) mayHold() bool {
-	k := string(w.key)
-	if !w.inPrefix() && !strings.HasPrefix(w.prefix, k) {
+	if !w.inPrefix() && !strings.HasPrefix(w.prefix, string(w.key)) {
 		return false
 	}
-	return k > w.after || strings.HasPrefix(w.after, k)
+	return string(w.key) > w.after || strings.HasPrefix(w.after, string(w.key))
 }
 
 // enter reads the names of a directory into the next level's buffers, sorted as keys.
-func (w *walker) enter(dir *os.File) (*level, error) {
+func (w *walker) enter(dir folder) (*level, error) {
 	if w.depth == len(w.levels) {
 		w.levels = append(w.levels, new(level))
 	}
 	lv := w.levels[w.depth]
 	lv.arena, lv.entries = lv.arena[:0], lv.entries[:0]
-	err := readNames(dir, w.scratch(), func(name []byte, isDir bool) {
+	err := dir.names(w.scratch(), func(name []byte, isDir bool) {
 		if name[0] == '.' && reserved(string(name)) {
 			return
 		}
@@ -153,10 +161,10 @@ func (w *walker) enter(dir *os.File) (*level, error) {
 func (w *walker) leave() { w.depth-- }
 
 func (w *walker) scratch() []byte {
-	if w.buf == nil {
-		w.buf = make([]byte, 16<<10)
+	if w.dirent == nil {
+		w.dirent = make([]byte, direntBytes)
 	}
-	return w.buf
+	return w.dirent
 }
 
 // folders reports the directories in the prefix's folder whose name continues the prefix.
@@ -165,14 +173,14 @@ func (w *walker) folders(yield func(string) bool) error {
 	if !ok {
 		return nil
 	}
-	dir, err := os.Open(filepath.Join(w.root, start))
+	dir, err := openFolder(filepath.Join(w.root, start))
 	if err != nil {
 		return notFoundIsEmpty(err)
 	}
-	defer dir.Close()
+	defer dir.close()
 	lv, err := w.enter(dir)
 	if err != nil {
-		return notFoundIsEmpty(err)
+		return err
 	}
 	rest := w.prefix[len(start):]
 	for _, e := range lv.entries {
@@ -180,7 +188,7 @@ func (w *walker) folders(yield func(string) bool) error {
 		if name[len(name)-1] != '/' || !strings.HasPrefix(name, rest) {
 			continue
 		}
-		some, err := w.holdsObject(filepath.Join(w.root, start, name))
+		some, err := w.holdsObject(dir, name)
 		if err != nil {
 			return err
 		}
@@ -191,33 +199,33 @@ func (w *walker) folders(yield func(string) bool) error {
 	return nil
 }
 
-// holdsObject reports whether there is an object anywhere below a directory. In a bucket that only PUTs have filled, the first
-// path downwards ends at one.
-func (w *walker) holdsObject(path string) (bool, error) {
+// holdsObject reports whether there is an object anywhere below a sub-directory. In a bucket that only PUTs have filled, the
+// first path downwards ends at one.
+func (w *walker) holdsObject(parent folder, name string) (bool, error) {
 	if err := w.ctx.Err(); err != nil {
 		return false, err
 	}
-	dir, err := os.Open(path)
+	dir, err := parent.open([]byte(name))
 	if err != nil {
 		return false, notFoundIsEmpty(err)
 	}
+	defer dir.close()
 	var folders []string
 	found := false
-	err = readNames(dir, w.scratch(), func(name []byte, isDir bool) {
+	err = dir.names(w.scratch(), func(name []byte, isDir bool) {
 		switch {
-		case found || reserved(string(name)):
+		case found || name[0] == '.' && reserved(string(name)):
 		case isDir:
 			folders = append(folders, string(name))
 		default:
 			found = true
 		}
 	})
-	_ = dir.Close()
 	if err != nil || found {
-		return found, notFoundIsEmpty(err)
+		return found, err
 	}
 	for _, f := range folders {
-		if found, err := w.holdsObject(filepath.Join(path, f)); found || err != nil {
+		if found, err := w.holdsObject(dir, f); found || err != nil {
 			return found, err
 		}
 	}

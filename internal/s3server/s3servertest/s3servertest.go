@@ -4,7 +4,7 @@
 // a temporary directory, and every test gets a bucket of its own, so tests can run in parallel. Only tests import it.
 //
 //	s3 := s3servertest.New(t)
-//	client, err := s3client.New(s3client.Config{Endpoint: s3.URL, Region: s3.Region, Bucket: s3.Bucket, PathStyle: true, …})
+//	client, err := s3client.New(s3client.Config{Endpoint: s3.URL, Region: s3.Region, Bucket: s3.Name(), PathStyle: true, …})
 //
 // A test that stops, kills or configures an engine starts one with s3server.New itself: any number may run in a process.
 package s3servertest
@@ -19,13 +19,12 @@ import (
 	"github.com/s3cam/s3cam/internal/s3server"
 )
 
-// Bucket is an empty bucket on a running engine, and the way in. Its embedded s3server.Bucket reads it without HTTP. Its files
-// are removed when no test of the binary uses the engine any more.
+// Bucket is an empty bucket on a running engine, and the way in. Its embedded s3server.Bucket knows its name and reads it without
+// HTTP. Its files are removed when no test of the binary uses the engine any more.
 type Bucket struct {
 	*s3server.Bucket
 	URL       string // endpoint, http://127.0.0.1:port; path style
 	Region    string
-	Name      string // of the bucket
 	AccessKey string
 	SecretKey string
 	Server    *s3server.Server
@@ -63,7 +62,7 @@ func New(tb testing.TB) *Bucket {
 	shared.users++
 	tb.Cleanup(release)
 	return &Bucket{
-		Bucket: b, Server: shared.server, URL: shared.server.URL(), Region: shared.server.Region(), Name: name,
+		Bucket: b, Server: shared.server, URL: shared.server.URL(), Region: shared.server.Region(),
 		AccessKey: AccessKey, SecretKey: SecretKey,
 	}
 }
