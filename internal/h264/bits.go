@@ -65,7 +65,11 @@ func (r *bitReader) ue() uint32 {
 			return 0
 		}
 	}
-	return uint32(1<<k-1) + r.u(k)
+	v := r.u(k)
+	if r.err != nil {
+		return 0
+	}
+	return uint32(1<<k-1) + v
 }
 
 var errExpGolomb = fmt.Errorf("Exp-Golomb code is longer than 63 bits")

@@ -96,7 +96,7 @@ type access struct {
 type group struct {
 	poc    int64
 	number int64
-	first  bool // all pictures behind it in decoding order are shown later
+	first  bool // an IDR picture with count 0: by 8.2.1 all pictures behind it are shown later, and most encoders keep to that
 	fresh  bool // its count does not go on from the one shown before
 }
 
@@ -257,7 +257,7 @@ func (r *Reorderer) bump(depth int64) {
 			}
 		}
 		g := r.waiting[low]
-		if int64(len(r.waiting)) <= depth && !g.first && !r.step.isNext(g.poc) {
+		if int64(len(r.waiting)) <= depth && !r.step.isNext(g) {
 			break
 		}
 		r.show(low)
@@ -301,8 +301,8 @@ type pocStep struct {
 	wrong bool  // it also fell: this stream does not keep to its rules
 }
 
-func (s *pocStep) isNext(poc int64) bool {
-	return s.seen >= maxProbe && !s.wrong && poc-s.last == s.step
+func (s *pocStep) isNext(g group) bool {
+	return s.seen >= maxProbe && !s.wrong && (g.first || !g.fresh && g.poc-s.last == s.step)
 }
 
 func (s *pocStep) show(g group) {

@@ -294,14 +294,14 @@ func (s *Scanner) read() error {
 	return io.ErrNoProgress
 }
 
-// dropPadding takes zero padding out of the end of the buffer, all but the zero bytes that may belong to a start code, so that
-// any amount of it needs no memory. Three zero bytes never occur within a NAL unit.
+// dropPadding takes long zero padding out of the end of the buffer, all but the zero bytes that may belong to a start code, so
+// that any amount of it needs no memory. Three zero bytes never occur within a NAL unit.
 func (s *Scanner) dropPadding() {
 	n := len(s.buf)
 	for n > 0 && s.buf[n-1] == 0 && n > max(s.nal, 0) {
 		n--
 	}
-	if zeros := len(s.buf) - n; zeros > 3 {
+	if zeros := len(s.buf) - n; zeros >= readChunk/4 {
 		s.padding += int64(zeros - 3)
 		s.buf = s.buf[:n+3]
 		s.scan = min(s.scan, n+1)
