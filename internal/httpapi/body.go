@@ -16,16 +16,15 @@ import (
 const gzipAbove = 256
 
 // rendered is a finished body with the header values that belong to it. It is never changed once made, so any number of
-// requests may write it at the same time.
+// requests may write it at the same time. The header values are slices because http.Header holds such: they are shared.
 type rendered struct {
-	contentType  string
-	cacheControl string
-	plain        []byte
-	gzip         []byte // nil when it would not be smaller, or nobody asked
-	vary         bool   // another request may get another encoding
-	etag         string // weak: the same for both encodings
-	plainLen     string
-	gzipLen      string
+	plain []byte
+	gzip  []byte // nil when it would not be smaller, or nobody asked
+	vary  bool   // another request may get another encoding
+
+	contentType, cacheControl []string
+	etag                      []string // weak: the same for both encodings
+	plainLen, gzipLen         []string
 }
 
 // renderer compresses bodies with pooled compressors.
@@ -46,8 +45,8 @@ func (s *sink) Write(p []byte) (int, error) {
 
 // make finishes a body. It keeps plain.
 func (rd *renderer) make(contentType, cacheControl string, plain []byte, compress bool) *rendered {
-	r := &rendered{contentType: contentType, cacheControl: cacheControl, plain: plain, plainLen: strconv.Itoa(len(plain))}
-	r.etag = `W/"` + strconv.FormatUint(crc64.Checksum(plain, rd.crc), 36) + "-" + strconv.FormatInt(int64(len(plain)), 36) + `"`
+	r := &rendered{plain: plain, contentType: []string{contentType}, cacheControl: []string{cacheControl}, plainLen: []string{strconv.Itoa(len(plain))}}
+	r.etag = []string{`W/"` + strconv.FormatUint(crc64.Checksum(plain, rd.crc), 36) + "-" + strconv.FormatInt(int64(len(plain)), 36) + `"`}
 	if r.vary = len(plain) >= gzipAbove; !r.vary || !compress {
 		return r
 	}
@@ -62,7 +61,7 @@ func (rd *renderer) make(contentType, cacheControl string, plain []byte, compres
 	z.Close()
 	rd.gzips.Put(z)
 	if len(out.b) < len(plain) {
-		r.gzip, r.gzipLen = out.b, strconv.Itoa(len(out.b))
+		r.gzip, r.gzipLen = out.b, []string{strconv.Itoa(len(out.b))}
 	}
 	return r
 }
@@ -70,25 +69,25 @@ func (rd *renderer) make(contentType, cacheControl string, plain []byte, compres
 // serve writes the body, or 304 when the client has it already.
 func (b *rendered) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h["Content-Type"] = []string{b.contentType}
-	h["Cache-Control"] = []string{b.cacheControl}
-	h["Etag"] = []string{b.etag}
-	h["X-Content-Type-Options"] = []string{"nosniff"}
-	body, length := b.plain, b.plainLen
+	h["Cache-Control"] = b.cacheControl
+	h["Etag"] = b.etag
+	body, length, zipped := b.plain, b.plainLen, false
 	if b.vary {
 		h.Add("Vary", "Accept-Encoding")
 	}
 	if b.gzip != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
-		body, length = b.gzip, b.gzipLen
-		h["Content-Encoding"] = []string{"gzip"}
+		body, length, zipped = b.gzip, b.gzipLen, true
 	}
-	if match := r.Header.Get("If-None-Match"); match != "" && etagMatches(match, b.etag) {
-		h.Del("Content-Encoding")
-		h.Del("Content-Type")
+	if match := r.Header.Get("If-None-Match"); match != "" && etagMatches(match, b.etag[0]) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h["Content-Length"] = []string{length}
+	h["Content-Type"] = b.contentType
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	if zipped {
+		h["Content-Encoding"] = []string{"gzip"}
+	}
+	h["Content-Length"] = length
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
 		w.Write(body) // the client may be gone; nothing to do about it

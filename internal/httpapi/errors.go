@@ -77,11 +77,11 @@ func (h *handler) toError(err error) *Error {
 	if e := playbackError(err); e != nil {
 		return e
 	}
-	if f := h.cfg.Fault(err); f != FaultNone {
-		return faultError(f, err)
-	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return faultError(FaultTimeout, err)
+	}
+	if f := h.cfg.Fault(err); f != FaultNone {
+		return faultError(f, err)
 	}
 	return &Error{Status: http.StatusInternalServerError, Code: "internal", Message: "something went wrong in the server; its log has the reason under this request id", Err: err}
 }

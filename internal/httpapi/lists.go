@@ -75,11 +75,12 @@ func (h *handler) coverage(ctx context.Context, w *response, r *http.Request) er
 		return fmt.Errorf("coverage of %s: %w", camera, err)
 	}
 	body := struct {
-		Camera string      `json:"camera_id"`
-		Start  time.Time   `json:"start"`
-		End    time.Time   `json:"end"`
-		Ranges []rangeJSON `json:"ranges"`
-	}{camera, start, end, make([]rangeJSON, 0, len(c.Ranges))}
+		Camera     string      `json:"camera_id"`
+		Start      time.Time   `json:"start"`
+		End        time.Time   `json:"end"`
+		Resolution int64       `json:"resolution"` // seconds; 0: segment by segment
+		Ranges     []rangeJSON `json:"ranges"`
+	}{camera, start, end, int64(c.Resolution / time.Second), make([]rangeJSON, 0, len(c.Ranges))}
 	for _, g := range c.Ranges {
 		body.Ranges = append(body.Ranges, rangeJSON{g.Start.UTC(), g.End.UTC(), g.Segments, g.Bytes})
 	}

@@ -4,6 +4,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,9 +54,9 @@ func (h *handler) redirect(ctx context.Context, w *response, r *http.Request, ke
 // direct sends the bytes. One request to the store serves one request of a player, also for a range.
 func (h *handler) direct(ctx context.Context, w *response, r *http.Request, key string) error {
 	// The store has to begin to answer in time; how long the bytes then take is up to the client's line.
-	opening, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	stop := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
+	opening, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	stop := context.AfterFunc(ctx, cancel)
 	defer stop()
 
 	offset, n, ranged := parseRange(r.Header.Get("Range"))
@@ -63,11 +64,11 @@ func (h *handler) direct(ctx context.Context, w *response, r *http.Request, key 
 		offset, n, ranged = 0, 0, false
 	}
 	o, err := h.cfg.Objects.Open(opening, key, offset, n)
-	if err == nil && !stop() {
-		err = ctx.Err() // it came, but too late: the context of its body is done
-		if o.Body != nil {
+	if !stop() { // out of time, so the context of the body is done, too
+		if err == nil && o.Body != nil {
 			o.Body.Close()
 		}
+		err = errors.Join(ctx.Err(), err)
 	}
 	if err != nil {
 		return fmt.Errorf("segment %s: %w", key, err)
