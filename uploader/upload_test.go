@@ -63,7 +63,7 @@ func TestOutage(t *testing.T) {
 		{"hanging for 10 s, the ring holds it", hang, 10 * time.Second, 10, 0},
 		{"refused for 30 s, the ring holds 15 s", refuse, 30 * time.Second, 5, 7},
 		{"cut for 30 s, the ring holds 15 s", cut, 30 * time.Second, 5, 7},
-		{"hanging for 30 s, the ring holds 15 s", hang, 30 * time.Second, 5, 7},
+		{"hanging for 30 s, the ring holds 15 s", hang, 30 * time.Second, 5, 8},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestOutage(t *testing.T) {
 						t.Errorf("segments %v are missing, want the oldest of the outage first", missing)
 					}
 				}
-				hangs := strings.HasPrefix(tt.name, "hanging")
+				hangs := !strings.HasPrefix(tt.name, "refused") // in flight at times
 				if passed > 1 || passed > 0 && !hangs {
 					t.Errorf("segments %v are missing, want the oldest in a row", missing)
 				}
@@ -136,6 +136,7 @@ func readAllWithGaps(t testing.TB, objects []stored) []content {
 // A slow uplink is kept busy: the table of the original SDK, with the same stream (5.3 Mbit/s). Its figures with a ring of 4 MiB, which
 // holds two segments only, were 0.3 % (2 Mbit/s), 0.2, 15, 71, 81, 95, 100.
 func TestSlowUplinkIsUsed(t *testing.T) {
+	const scale = 4 // everything is that much smaller, to save time
 	for _, tt := range []struct {
 		mbit float64
 		mib  int
@@ -149,14 +150,14 @@ func TestSlowUplinkIsUsed(t *testing.T) {
 				b := &bucket{t: t}
 				b.before = func(ctx context.Context, o *uploader.Object, try int) error {
 					select {
-					case <-time.After(time.Duration(float64(o.Size) * 8 / tt.mbit * 1000)):
+					case <-time.After(time.Duration(scale * float64(o.Size) * 8 / tt.mbit * 1000)):
 						return nil
 					case <-ctx.Done():
 						return ctx.Err()
 					}
 				}
-				u := mustNew(t, uploader.Config{Putter: b, Now: now, RingBytes: tt.mib << 20})
-				e := &encoder{fps: 25, gop: 75, size: 25200}
+				u := mustNew(t, uploader.Config{Putter: b, Now: now, RingBytes: tt.mib << 20 / scale})
+				e := &encoder{fps: 25, gop: 75, size: 25200 / scale}
 				for range 25 * 240 {
 					if err := u.WriteVideo(e.next()); err != nil && !errors.Is(err, uploader.ErrTooLarge) {
 						t.Fatal(err)
