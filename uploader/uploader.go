@@ -187,6 +187,7 @@ func (u *Uploader) Close(ctx context.Context) error {
 	u.mu.Lock()
 	if !u.closing {
 		u.sealAll()
+		u.popAudio(len(u.hold.frames)) // there is no segment for it: counted
 		u.closing = true
 		for i := range u.queue {
 			if u.queue[i].attempts == 0 {
