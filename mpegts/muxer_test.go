@@ -33,7 +33,7 @@ func au(n int, idr bool, seed byte) []byte {
 	}
 	head := []byte{0, 0, 0, 1, 0x41, 0x9A}
 	if idr {
-		head = []byte{0, 0, 0, 1, 0x67, 0x42, 0, 0, 0, 1, 0x68, 0xCE, 0, 0, 0, 1, 0x65, 0x88}
+		head = []byte{0, 0, 0, 1, 0x67, 0x42, 0, 0x0A, 0xF8, 0x41, 0xA2, 0, 0, 0, 1, 0x68, 0xCE, 0x38, 0x80, 0, 0, 0, 1, 0x65, 0x88}
 	}
 	copy(b, head)
 	return b
@@ -411,7 +411,7 @@ func TestMuxerProperty(t *testing.T) {
 			if r.IntN(20) == 0 {
 				size = 70000 + r.IntN(5000)
 			}
-			data := au(max(size, 18), r.IntN(2) == 0, byte(i))
+			data := au(max(size, 25), r.IntN(2) == 0, byte(i))
 			f := mpegts.VideoFrame{Parts: cut(r, data), DTS: dts, PTS: dts, RandomAccess: r.IntN(2) == 0, HasAUD: r.IntN(2) == 0}
 			if r.IntN(2) == 0 {
 				f.PTS += int64(r.IntN(4)) * 3600

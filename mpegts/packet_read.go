@@ -16,6 +16,7 @@ type packet struct {
 	discontinuity bool
 	randomAccess  bool
 	hasPCR        bool
+	badPCR        bool   // its extension is above 299
 	pcr           uint64 // 27 MHz: 300 times the base plus the extension
 	payload       []byte // part of the buffer that was read
 }
@@ -70,7 +71,7 @@ func (p *packet) readAdaptation(b []byte) packetFault {
 				fault = faultPCRLength
 			} else {
 				base, extension := getPCR(b[6:])
-				p.hasPCR, p.pcr = true, base*300+uint64(extension)
+				p.hasPCR, p.badPCR, p.pcr = true, extension > 299, base*300+uint64(extension)
 			}
 		}
 	}

@@ -190,6 +190,19 @@ func (k Kind) String() string {
 // MarshalText gives the same words to JSON.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
+// UnmarshalText reads them back; any other word is Other.
+func (k *Kind) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "video":
+		*k = Video
+	case "audio":
+		*k = Audio
+	default:
+		*k = Other
+	}
+	return nil
+}
+
 // describeType says what a stream_type stands for (Table 2-34 and its user private part).
 func describeType(typ byte) (codec string, kind Kind) {
 	switch typ {
