@@ -15,14 +15,15 @@ const (
 	maxTagParsed = 4 << 10
 )
 
-// isTag reports whether b may begin an ID3v2 tag: "ID3", two version bytes below FF, and, as far as it is there, a size of four
-// 7 bit numbers (ID3v2.4 section 3.1).
+// isTag reports whether b begins with the header of an ID3v2 tag (ID3v2.4 section 3.1): "ID3", version 2 to 4, revision, flags (the
+// lower four are 0), size as four 7 bit numbers. At the end of a stream b may hold less than that.
 func isTag(b []byte) bool {
 	if !bytes.HasPrefix(b, []byte("ID3")) {
 		return false
 	}
 	for i, c := range b[3:min(len(b), id3HeaderBytes)] {
-		if i < 2 && c == 0xff || i >= 3 && c >= 0x80 {
+		switch {
+		case i == 0 && (c < 2 || c > 4), i == 1 && c == 0xff, i == 2 && c&0x0f != 0, i >= 3 && c >= 0x80:
 			return false
 		}
 	}
@@ -39,8 +40,9 @@ func (s *Scanner) skipTags() error {
 		switch {
 		case isTag(b) && len(b) >= id3HeaderBytes:
 			size = id3HeaderBytes + int(b[6])<<21 + int(b[7])<<14 + int(b[8])<<7 + int(b[9])
+			footer := b[5]&0x10 != 0
 			s.readTag(size)
-			if footer := b[5]&0x10 != 0; footer {
+			if footer {
 				size += id3HeaderBytes
 			}
 		case s.locked && isID3v1(b):

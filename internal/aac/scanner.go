@@ -18,7 +18,7 @@ var (
 
 // Scanner cuts a byte stream into ADTS frames. It passes over ID3v2 tags (with and without footer) before and between frames, an ID3v1
 // tag, and garbage. To lock onto a stream, and after garbage or a change of format, it wants a header that is followed by
-// another header of the same format, by a tag, or by the end of the stream.
+// another header of the same format, by a tag, or by the end of the stream. A frame for which that is not so counts as garbage.
 type Scanner struct {
 	r    io.Reader
 	buf  []byte // buf[pos:] was read and not yet used
@@ -114,7 +114,7 @@ func (s *Scanner) confirmed(h Header) bool {
 		return true
 	}
 	next, err := ParseHeader(b)
-	return err == nil && sameFormat(h, next)
+	return err == nil && sameFormat(h, next) || errors.Is(err, ErrShort)
 }
 
 func sameFormat(a, b Header) bool {
