@@ -536,7 +536,7 @@ func TestAnalyzerOfReferenceSegments(t *testing.T) {
 			if got := codes(r); got != tt.want {
 				t.Errorf("found %q, want %q\n%s", got, tt.want, r.AppendText(nil))
 			}
-			frames, _, _ := manifest(t, tt.name)
+			frames, _ := manifest(t, tt.name)
 			for _, s := range r.Streams {
 				if s.Kind == mpegts.Audio && s.Frames != tt.audio {
 					t.Errorf("%d ADTS frames, want %d", s.Frames, tt.audio)
