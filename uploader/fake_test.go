@@ -84,7 +84,7 @@ func slice(idr bool, n, size int) []byte {
 		w.u(8, 0x41).ue(0).ue(5).ue(0)
 	}
 	b := w.stop()
-	b = binary.BigEndian.AppendUint32(b, uint32(n)|0x80808080)
+	b = append(b, byte(n>>21)|0x80, byte(n>>14)|0x80, byte(n>>7)|0x80, byte(n)|0x80) // see pictureNumber
 	x := uint32(n)*2654435761 + 1
 	for len(b) < size {
 		x ^= x << 13
@@ -93,6 +93,15 @@ func slice(idr bool, n, size int) []byte {
 		b = append(b, byte(x)|1) // never zero, so no start code comes up
 	}
 	return b
+}
+
+// pictureNumber returns the n of a slice with its 4-byte start code.
+func pictureNumber(idr bool, nal []byte) int {
+	n := 0
+	for _, c := range nal[len(start4)+len(slice(idr, 0, 0))-4:][:4] {
+		n = n<<7 | int(c&0x7F)
+	}
+	return n
 }
 
 // encoder makes a stream of pictures.
@@ -202,6 +211,18 @@ func (b *bucket) Put(ctx context.Context, o *uploader.Object) (time.Time, error)
 	b.byKey[o.Key] = len(b.objects)
 	b.objects = append(b.objects, stored{o.Key, o.Tags, data, time.Now()})
 	return now, err
+}
+
+// occupy makes key one that exists.
+func (b *bucket) occupy(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.byKey == nil {
+		b.byKey = map[string]int{}
+	}
+	if _, ok := b.byKey[key]; !ok {
+		b.byKey[key] = -1
+	}
 }
 
 func (b *bucket) all() []stored {

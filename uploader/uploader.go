@@ -41,20 +41,21 @@ type Uploader struct {
 	parts       [5][]byte // of the picture that is being written
 	scratch     []byte    // tables, or one audio PES
 
-	clock     wallClock
-	time      timeline
-	mux       *mpegts.Muxer
-	ring      ring
-	queue     []entry // complete segments, oldest first, in the order of the ring
-	open      entry   // behind them, when isOpen
-	isOpen    bool
-	lastWrite time.Time // of video, for idle
-	lost      error     // why the open segment was dropped, until the next one starts
-	lastKey   int64     // the highest second in use
-	nextSeq   uint64
-	inflight  uint64 // seq of the segment that is being uploaded, 0 = none
-	tags      string
-	onTime    time.Time // the upload in flight is as fast as expected until then
+	clock       wallClock
+	time        timeline
+	mux         *mpegts.Muxer
+	ring        ring
+	queue       []entry // complete segments, oldest first, in the order of the ring
+	open        entry   // behind them, when isOpen
+	isOpen      bool
+	lastWrite   time.Time // of video, for idle
+	lost        error     // why the open segment was dropped, until the next one starts
+	lastKey     int64     // the highest second in use
+	nextSeq     uint64
+	inflight    uint64 // seq of the segment that is being uploaded, 0 = none
+	tags        string
+	maybeStored bool      // an upload ended without a clear answer
+	onTime      time.Time // the upload in flight is as fast as expected until then
 
 	hold           heldAudio
 	hasAudio       bool // audio came lately

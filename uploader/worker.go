@@ -124,6 +124,7 @@ func (u *Uploader) upload(e *entry) {
 	}
 
 	u.mu.Lock()
+	u.maybeStored = u.maybeStored || unclear(err)
 	u.learnClock(server, received, took, stored)
 	i := 0 // what is in flight is not dropped, so it is still there
 	for u.queue[i].seq != seq {
@@ -138,15 +139,27 @@ func (u *Uploader) upload(e *entry) {
 	u.unlock()
 }
 
-// learnClock takes over the time in an answer.
+// unclear tells whether an upload that ended with err may have stored the object.
+func unclear(err error) bool {
+	for _, clear := range []error{nil, ErrExists, ErrClockSkew, ErrExpiredCredentials, ErrRejected, ErrNotSent} {
+		if errors.Is(err, clear) {
+			return false
+		}
+	}
+	return true
+}
+
+// learnClock takes over the time in an answer. When nothing is stored yet the footage in the ring moves along; back only if nothing
+// can have been stored, since keys never go back.
 func (u *Uploader) learnClock(server, received time.Time, took time.Duration, stored bool) {
 	old := u.clock.offset
 	if !u.clock.learn(server, received, took) {
 		return
 	}
 	u.events = append(u.events, event{offset: u.clock.offset, clockSet: true})
-	if u.time.live && !stored && u.stats.Stored.Segments == 0 {
-		u.shift(int64((u.clock.offset - old).Round(time.Second) / time.Second))
+	move := int64((u.clock.offset - old).Round(time.Second) / time.Second)
+	if u.time.live && !stored && u.stats.Stored.Segments == 0 && (move > 0 || !u.maybeStored) {
+		u.shift(move)
 	}
 }
 
@@ -201,10 +214,8 @@ func (u *Uploader) failed(i int, err error) {
 	case errors.Is(err, errTimeout):
 		u.stats.Timeouts++
 		u.retry.timeouts++
-		e.maybe = true
-	case !errors.Is(err, ErrNotSent) && !errors.Is(err, ErrClockSkew):
-		e.maybe = true
 	}
+	e.maybe = e.maybe || unclear(err)
 	u.retry.failures++
 	u.retry.notBefore = now.Add(wait)
 }

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package uploader_test
+
+import (
+	"context"
+	"errors"
+	"hash/crc32"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/s3cam/s3cam/internal/h264"
+	"github.com/s3cam/s3cam/uploader"
+)
+
+// script reads decisions from bytes, zero when they are used up.
+type script struct{ b []byte }
+
+func (s *script) next() int {
+	if len(s.b) == 0 {
+		return 0
+	}
+	v := s.b[0]
+	s.b = s.b[1:]
+	return int(v)
+}
+
+// pick returns 0..n-1.
+func (s *script) pick(n int) int { return s.next() % n }
+
+// oracle is what a random run knows about its own input.
+type oracle struct {
+	t         *testing.T
+	bucket    *bucket
+	answers   script
+	lied      map[string]bool // stored although an error was answered
+	tried     map[string]bool
+	drops     []uploader.Drop
+	stored    []uploader.Stored
+	perReason map[uploader.DropReason]int64
+}
+
+// put decides how the server behaves.
+func (o *oracle) put(ctx context.Context, obj *uploader.Object, _ int) error {
+	first := !o.tried[obj.Key]
+	o.tried[obj.Key] = true
+	switch o.answers.pick(16) {
+	case 1:
+		return errors.New("503")
+	case 2:
+		return uploader.ErrNotSent
+	case 3:
+		return uploader.ErrRejected
+	case 4:
+		return uploader.ErrExpiredCredentials
+	case 5:
+		return uploader.ErrClockSkew
+	case 6:
+		o.lied[obj.Key] = true
+		return errLied
+	case 7, 8:
+		<-ctx.Done()
+		return ctx.Err()
+	case 9, 10, 11:
+		select {
+		case <-time.After(time.Duration(o.answers.next()) * 100 * time.Millisecond):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	case 12:
+		if first { // somebody else's, from before
+			o.bucket.occupy(obj.Key)
+		}
+	}
+	return nil
+}
+
+// randomRun plays what the bytes say and checks what must hold for any input, any server and any time.
+func randomRun(t *testing.T, data []byte) {
+	s := &script{data}
+	o := &oracle{t: t, lied: map[string]bool{}, tried: map[string]bool{}, perReason: map[uploader.DropReason]int64{}}
+	o.bucket = &bucket{t: t, before: o.put, server: func() time.Time { return now() }}
+	cfg := uploader.Config{
+		Putter: o.bucket, SegmentDuration: time.Duration(1+s.pick(4)) * time.Second, RingBytes: 64<<10 + s.next()*1024, Audio: s.pick(2) == 1,
+		OnDrop:             func(d uploader.Drop) { o.drops = append(o.drops, d); o.perReason[d.Reason]++ },
+		OnStored:           func(st uploader.Stored) { o.stored = append(o.stored, st) },
+		RefreshCredentials: func(context.Context) error { return nil },
+		UploadJitter:       time.Duration(s.pick(3)-1) * 100 * time.Millisecond,
+	}
+	wrong := time.Duration(0)
+	cfg.Now = func() time.Time { return now().Add(wrong) }
+	if s.pick(2) == 1 {
+		cfg.Epoch = epoch
+	} else {
+		wrong = []time.Duration{0, time.Hour, -24 * time.Hour, 5 * time.Second}[s.pick(4)]
+	}
+	answers := s.pick(2) // the server is good, or as the bytes say
+	if answers == 1 {
+		o.answers = script{slices.Clone(data)}
+	}
+	u := mustNew(t, cfg)
+	type fedPicture struct {
+		n   int
+		idr bool
+	}
+	var fed []fedPicture
+	clock := time.Duration(s.pick(3)) * time.Hour
+	audioClock := clock
+	gop := 1 + s.pick(40)
+	size := 50 + s.next()*8
+	accepted := int64(0)
+	for n := 0; len(s.b) > 0; n++ {
+		op := s.next()
+		switch {
+		case op < 8:
+			clock += time.Duration(s.next()-100) * 100 * time.Millisecond // a jump or a hole
+		case op < 10:
+			clock -= time.Hour
+		case op < 12:
+			wrong += time.Duration(s.next()-128) * time.Second
+		case op < 14:
+			_ = u.Flush()
+		case op < 15:
+			u.Retry()
+		case op < 16:
+			_ = u.SetTags("a=b")
+		case op < 18:
+			time.Sleep(time.Duration(s.next()) * 100 * time.Millisecond)
+		case op < 20:
+			if err := u.WriteVideo(uploader.AccessUnit{Data: s.b[:min(len(s.b), 40)], PTS: clock, DTS: clock}); err == nil {
+				t.Log("garbage was taken")
+			}
+		case op < 22:
+			_ = u.WriteAudio(uploader.AudioFrame{Data: s.b[:min(len(s.b), 40)], PTS: clock})
+		case op < 60:
+			if err := u.WriteAudio(uploader.AudioFrame{Data: adts(n, 12+s.next()*4), PTS: audioClock}); err != nil {
+				t.Fatal(err)
+			}
+			if audioClock += audioStep; (audioClock - clock).Abs() > 3*time.Second {
+				audioClock = clock
+			}
+		case op < 64:
+			size = 50 + s.next()*s.next()/8
+		default:
+			idr := n%gop == 0 || op > 250
+			k := size
+			if idr {
+				k *= 4
+			}
+			au := join(start4, slice(idr, n, k))
+			if idr && op%4 != 0 {
+				au = join(sets(), au)
+			}
+			if op%5 == 0 {
+				au = join(aud, au)
+			}
+			at := uploader.AccessUnit{Data: au, PTS: clock, DTS: clock}
+			if cutAt := s.next() * 2; op%3 == 0 && cutAt < len(au) {
+				at.Data, at.Tail = au[:cutAt], au[cutAt:]
+			}
+			before := u.Stats()
+			err := u.WriteVideo(at)
+			if err != nil && !errors.Is(err, uploader.ErrTooLarge) && !errors.Is(err, uploader.ErrTime) {
+				t.Fatal(err)
+			}
+			after := u.Stats()
+			if err == nil && after.DroppedBeforeIDR == before.DroppedBeforeIDR {
+				accepted++
+				fed = append(fed, fedPicture{n, idr})
+			}
+			clock += 40 * time.Millisecond
+			time.Sleep(40 * time.Millisecond)
+		}
+		checkSums(t, u.Stats())
+		if t.Failed() {
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(len(data)%7)*5*time.Second)
+	defer cancel()
+	err := u.Close(ctx)
+	st := u.Stats()
+	checkSums(t, st)
+	if st.Pending.Segments+st.Open.Segments != 0 || (st.DroppedClosed.Segments > 0) != errors.Is(err, uploader.ErrNotStored) {
+		t.Errorf("after Close (%v): %+v", err, st)
+	}
+	if st.Stored.Segments != int64(len(o.stored)) || st.DroppedFull.Segments != o.perReason[uploader.DropRingFull] ||
+		st.DroppedTooLarge.Segments != o.perReason[uploader.DropTooLarge] || st.DroppedCollision.Segments != o.perReason[uploader.DropCollision] ||
+		st.DroppedClosed.Segments != o.perReason[uploader.DropClosed] {
+		t.Errorf("%d stored, drops %v reported; counted %+v", len(o.stored), o.perReason, st)
+	}
+
+	// What is in the bucket: whole segments, no picture twice or out of order or altered, and exactly what was reported.
+	objects := o.bucket.all()
+	byKey := map[string]content{}
+	for _, obj := range objects {
+		byKey[obj.key] = read(t, obj)
+	}
+	last := ""
+	seen := map[int]bool{}
+	for _, sd := range o.stored {
+		c, ok := byKey[sd.Key]
+		if !ok {
+			t.Fatalf("%s is reported and not in the bucket", sd.Key)
+		}
+		delete(byKey, sd.Key)
+		if len(c.video) != sd.Frames {
+			t.Errorf("%s has %d pictures, %d were reported", sd.Key, len(c.video), sd.Frames)
+		}
+		if sd.Attempts == 0 || sd.Bytes%188 != 0 {
+			t.Errorf("reported %+v", sd)
+		}
+		if st.Rejected == 0 && sd.Key <= last {
+			t.Errorf("%s is stored after %s", sd.Key, last)
+		}
+		last = sd.Key
+		prev := -1
+		for _, v := range c.video {
+			info, _ := h264.Inspect(v.data)
+			nal := v.data[info.SliceOffset:]
+			n := pictureNumber(info.IDR, nal)
+			if n <= prev || seen[n] {
+				t.Errorf("%s has picture %d after %d", sd.Key, n, prev)
+			}
+			prev, seen[n] = n, true
+			i := slices.IndexFunc(fed, func(f fedPicture) bool { return f.n == n })
+			if i < 0 || fed[i].idr != info.IDR {
+				t.Errorf("%s has picture %d, which was not taken", sd.Key, n)
+			}
+			if h := crc32.ChecksumIEEE(nal); h != crc32.ChecksumIEEE(join(start4, slice(info.IDR, n, len(nal)-4))) {
+				t.Errorf("%s: picture %d is altered", sd.Key, n)
+			}
+		}
+	}
+	for key := range byKey {
+		if !o.lied[key] {
+			t.Errorf("%s is in the bucket and not reported", key)
+		}
+	}
+}
+
+func TestRandomInputTimeAndServer(t *testing.T) {
+	rounds := 300
+	if testing.Short() {
+		rounds = 30
+	}
+	for seed := range rounds {
+		rng := newRand(uint64(seed))
+		data := make([]byte, 100+rng.IntN(2500))
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		synctest.Test(t, func(t *testing.T) { randomRun(t, data) })
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+func FuzzUploader(f *testing.F) {
+	rng := newRand(99)
+	for range 4 {
+		data := make([]byte, 600)
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		f.Add(data)
+	}
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		synctest.Test(t, func(t *testing.T) { randomRun(t, data[:min(len(data), 4000)]) })
+	})
+}
+
+// torn reads the parts of each object slowly, twice, while two threads write as fast as they can into a ring that is much too
+// small, and compares with the checksum. Under the race detector the ring is in its sight.
+type torn struct {
+	t      *testing.T
+	rng    *rand.Rand
+	stored atomic.Int64
+}
+
+func (p *torn) Put(ctx context.Context, o *uploader.Object) (time.Time, error) {
+	sum := func() uint32 {
+		crc := uint32(0)
+		for _, part := range o.Parts {
+			for len(part) > 0 {
+				n := min(len(part), 1+p.rng.IntN(20000))
+				crc = crc32.Update(crc, crc32.MakeTable(crc32.Castagnoli), part[:n])
+				part = part[n:]
+				runtime.Gosched()
+			}
+		}
+		return crc
+	}
+	for range 2 {
+		if got := sum(); got != o.CRC32C {
+			p.t.Errorf("%s: content has %08x while it is being uploaded, CRC32C is %08x", o.Key, got, o.CRC32C)
+		}
+	}
+	if p.rng.IntN(4) == 0 {
+		return time.Time{}, errors.New("cut")
+	}
+	p.stored.Add(1)
+	return time.Time{}, nil
+}
+
+func TestUploadIsNeverOverwritten(t *testing.T) {
+	p := &torn{t: t, rng: newRand(7)}
+	var drops atomic.Int64
+	u := mustNew(t, uploader.Config{Putter: p, Epoch: epoch, Audio: true, SegmentDuration: time.Second, RingBytes: 300_000, RetryMin: time.Microsecond, RetryMax: time.Microsecond,
+		OnDrop: func(uploader.Drop) { drops.Add(1) }})
+	var wg sync.WaitGroup
+	var pace atomic.Int64 // of the video, for the audio to keep up
+	enough := func() bool { return p.stored.Load() > 200 && drops.Load() > 200 || t.Failed() }
+	wg.Go(func() {
+		e := &encoder{fps: 25, gop: 25, size: 1500}
+		var gop []uploader.AccessUnit
+		for range e.gop {
+			gop = append(gop, e.next())
+		}
+		for n := 0; n < 2_000_000 && !enough(); n++ {
+			au := gop[n%25]
+			au.PTS, au.DTS = e.time(n), e.time(n)
+			if err := u.WriteVideo(au); err != nil && !errors.Is(err, uploader.ErrTooLarge) {
+				t.Error(err)
+			}
+			pace.Store(int64(au.PTS))
+		}
+		pace.Store(-1)
+	})
+	wg.Go(func() {
+		sound := adts(1, 170)
+		for at := time.Duration(0); ; {
+			now := time.Duration(pace.Load())
+			if now < 0 {
+				return
+			}
+			if at > now {
+				runtime.Gosched()
+				continue
+			}
+			if err := u.WriteAudio(uploader.AudioFrame{Data: sound, PTS: at}); err != nil {
+				t.Error(err)
+			}
+			at += audioStep
+		}
+	})
+	wg.Wait()
+	mustClose(t, u)
+	s := u.Stats()
+	if p.stored.Load() < 200 || s.DroppedFull.Segments == 0 {
+		t.Errorf("stored %d, dropped %d: the test has not tested", p.stored.Load(), drops.Load())
+	}
+	t.Logf("%d stored, %d dropped complete, %d open, %d retries", s.Stored.Segments, s.DroppedFull.Segments, s.DroppedTooLarge.Segments, s.Retries)
+}
