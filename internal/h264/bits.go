@@ -2,7 +2,11 @@
 
 package h264
 
-import "fmt"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
 
 // bitReader reads the RBSP syntax elements of a NAL unit (7.2, 9.1) and drops emulation prevention bytes (00 00 03) on the way.
 // Errors stick: after the first one every read gives 0 and err says why.
@@ -72,7 +76,7 @@ func (r *bitReader) ue() uint32 {
 	return uint32(1<<k-1) + v
 }
 
-var errExpGolomb = fmt.Errorf("Exp-Golomb code is longer than 63 bits")
+var errExpGolomb = errors.New("Exp-Golomb code is longer than 63 bits")
 
 // ueMax reads an Exp-Golomb code that must not exceed limit; name is the syntax element for the error text.
 func (r *bitReader) ueMax(name string, limit uint32) uint32 {
@@ -102,7 +106,20 @@ func (r *bitReader) fail(err error) {
 
 // skipBytes passes over k whole payload bytes; only used where the position is byte aligned.
 func (r *bitReader) skipBytes(k int) {
-	for ; k > 0 && r.err == nil; k-- {
+	for k > 0 && r.err == nil {
+		if r.n == 0 {
+			// Bytes before the next zero byte cannot be emulation prevention, but for a 03 right behind two zeros.
+			run := bytes.IndexByte(r.b[:min(k, len(r.b))], 0)
+			if run < 0 {
+				run = min(k, len(r.b))
+			}
+			if run > 0 && r.zeros < 2 {
+				r.b, r.zeros = r.b[run:], 0
+				k -= run
+				continue
+			}
+		}
 		r.u(8)
+		k--
 	}
 }

@@ -3,6 +3,7 @@
 package h264_test
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
@@ -41,6 +42,9 @@ func TestInspect(t *testing.T) {
 			h264.Info{HasSlice: true, Reference: true, Intra: true, RecoveryPoint: true, SliceType: h264.SliceI, SliceOffset: 13}, nil},
 		{"payload that looks like a recovery point", annexB([]byte{6, 5, 4, 6, 1, 0xc4, 0x80, 0x80}, i),
 			h264.Info{HasSlice: true, Reference: true, Intra: true, SliceType: h264.SliceI, SliceOffset: 12}, nil},
+		{"recovery point behind a long message full of emulation prevention",
+			annexB((&bitWriter{b: append(append([]byte{5, 255, 45}, bytes.Repeat([]byte{0, 0, 1, 7, 0, 0}, 50)...), 6, 1, 0xc4)}).nal(6), i),
+			h264.Info{HasSlice: true, Reference: true, Intra: true, RecoveryPoint: true, SliceType: h264.SliceI, SliceOffset: 4 + 1 + 3 + 300 + 99 + 3 + 1}, nil},
 		{"the second slice of a picture", annexB(slice{refIDC: 2, firstMB: 40, typ: 5}.nal()),
 			h264.Info{HasSlice: true, Reference: true, FirstMB: 40}, nil},
 		{"end of sequence at the end", annexB(p, endSeq), h264.Info{HasSlice: true, Reference: true, EndOfSequence: true}, nil},

@@ -143,9 +143,9 @@ func (r *Reorderer) Push(au []byte) error {
 			r.bytes += len(au)
 			return nil
 		}
-		if err := r.pushEarly(); err != nil {
-			return errors.Join(err, r.push(bytes.Clone(au), slice))
-		}
+		r.early = append(r.early, bytes.Clone(au))
+		r.bytes += len(au)
+		return r.pushEarly()
 	}
 	return r.push(bytes.Clone(au), slice)
 }
@@ -175,17 +175,24 @@ func (r *Reorderer) knows(slice []byte) bool {
 
 // pushEarly pushes the access units that waited for parameter sets.
 func (r *Reorderer) pushEarly() error {
-	var errs []error
+	var first error
+	failed := 0
 	early := r.early
 	r.early = nil
 	r.started = true
 	for _, au := range early {
 		r.bytes -= len(au)
 		if err := r.push(au, firstSlice(au)); err != nil {
-			errs = append(errs, err)
+			failed++
+			if first == nil {
+				first = err
+			}
 		}
 	}
-	return errors.Join(errs...)
+	if failed > 1 {
+		return fmt.Errorf("%d access units, the first: %w", failed, first)
+	}
+	return first
 }
 
 // push decodes the order of one picture. data belongs to the Reorderer.
@@ -389,15 +396,18 @@ func (r *Reorderer) dts() int64 {
 	return r.lastDTS + max(room, 1)
 }
 
-// Frames reads all access units of a Scanner and yields them with their times. It ends with the first error of the scanner or of Push,
-// which is yielded with an empty Frame; at the end of the stream it flushes.
+// Frames reads all access units of a Scanner and yields them with their times; those without a picture, such as parameter sets
+// behind the last one, are left out. It ends with the first error of the scanner or of Push, which is yielded with an empty Frame;
+// at the end of the stream it flushes.
 func (r *Reorderer) Frames(s *Scanner) iter.Seq2[Frame, error] {
 	return func(yield func(Frame, error) bool) {
 		for {
 			au, err := s.Next()
 			switch {
 			case err == nil:
-				err = r.Push(au)
+				if err = r.Push(au); errors.Is(err, ErrNoSlice) {
+					err = nil
+				}
 			case errors.Is(err, io.EOF):
 				if err = r.Flush(); err == nil {
 					err = io.EOF

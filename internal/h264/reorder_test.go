@@ -387,7 +387,7 @@ func TestReordererWaitsForParameterSets(t *testing.T) {
 			t.Errorf("access unit %d without parameter sets: %v", i, err)
 		}
 	}
-	if err := r.Push(bare); !errors.Is(err, h264.ErrNoParameterSets) {
+	if err := r.Push(bare); !errors.Is(err, h264.ErrNoParameterSets) || !strings.HasPrefix(err.Error(), "17 access units, the first: slice with picture parameter set 0") {
 		t.Errorf("the 17th without parameter sets: %v", err)
 	}
 	r, _ = h264.NewReorderer(h264.ReorderConfig{FrameRate: rate})
@@ -436,6 +436,7 @@ func TestReordererErrors(t *testing.T) {
 
 func TestFramesReadsAScannerToItsEnd(t *testing.T) {
 	aus := encode(sps{reorder: 2}, order("I0 P3 b1 b2 P6 b4 b5 P7"))
+	aus = append(aus, annexB(aud, sps{}.nal())) // no picture
 	var pts []int64
 	r, _ := h264.NewReorderer(h264.ReorderConfig{FrameRate: h264.Rate{Num: 90, Den: 1}})
 	for f, err := range r.Frames(h264.NewScanner(bytes.NewReader(slices.Concat(aus...)), 0)) {

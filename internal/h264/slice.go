@@ -2,7 +2,10 @@
 
 package h264
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // sliceHeader holds the fields of slice_header() (7.3.3) that tell pictures apart and order them.
 type sliceHeader struct {
@@ -127,7 +130,7 @@ func refPicListModification(r *bitReader) {
 		}
 		r.ue()
 	}
-	r.fail(fmt.Errorf("reference list modification has no end"))
+	r.fail(errors.New("reference list modification has no end"))
 }
 
 func predWeightTable(r *bitReader, sps *SPS, refs []int) {
@@ -167,7 +170,7 @@ func hasMMCO5(r *bitReader) bool {
 			r.ue()
 		}
 	}
-	r.fail(fmt.Errorf("memory management operations have no end"))
+	r.fail(errors.New("memory management operations have no end"))
 	return false
 }
 
