@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // body is what a Put sends: size bytes of src from its offset at the start. It can be sent several times, one pass at a
@@ -26,6 +27,7 @@ type body struct {
 	gen     int
 	full    int // passes handed out to the last byte, except those that the server refused
 	earlier int // those of them before the newest pass
+	newest  *pass
 	err     error
 }
 
@@ -107,7 +109,8 @@ func (b *body) pass() *pass {
 	defer b.mu.Unlock()
 	b.gen++
 	b.earlier = b.full
-	return &pass{b: b, gen: b.gen}
+	b.newest = &pass{b: b, gen: b.gen}
+	return b.newest
 }
 
 // release waits until no pass reads src any more. The caller has made sure that a write under way fails or ends.
@@ -131,6 +134,13 @@ func (b *body) mayBeStored() bool {
 	return b.earlier > 0
 }
 
+// onKept reports whether the newest pass went to a kept connection.
+func (b *body) onKept() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.newest != nil && b.newest.kept.Load()
+}
+
 // readError returns the error of src, which repeating the request cannot mend.
 func (b *body) readError() error {
 	b.mu.Lock()
@@ -144,6 +154,8 @@ type pass struct {
 	gen int
 	off int64 // bytes handed out
 	at  bool  // src stands at off
+
+	kept atomic.Bool // written to a connection that had served a request before; known for the built-in transport
 }
 
 // Read implements [io.Reader].
@@ -164,16 +176,13 @@ func (p *pass) Read(dst []byte) (int, error) {
 	if int64(len(dst)) > left {
 		dst = dst[:left]
 	}
-	n, err := b.src.Read(dst)
+	n, err := source{b}.Read(dst)
 	p.advance(int64(n))
 	if err == io.EOF {
 		err = nil
 		if n == 0 {
 			err = io.ErrUnexpectedEOF
 		}
-	}
-	if err != nil {
-		b.err = err
 	}
 	return n, err
 }
@@ -199,9 +208,20 @@ func (p *pass) writeN(w io.Writer, n int64) (int64, error) {
 		p.advance(done)
 		return done, err
 	}
-	done, err := io.CopyN(w, b.src, n)
+	done, err := io.CopyN(w, source{b}, n)
 	p.advance(done)
 	return done, err
+}
+
+// source reads src and remembers its error, to tell it from one of the connection.
+type source struct{ b *body }
+
+func (s source) Read(p []byte) (int, error) {
+	n, err := s.b.src.Read(p)
+	if err != nil && err != io.EOF {
+		s.b.err = err
+	}
+	return n, err
 }
 
 func (p *pass) seek() error {

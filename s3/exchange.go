@@ -4,6 +4,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -81,13 +82,14 @@ func (c *Client) exchange(ctx context.Context, q *call) (*answer, error) {
 	return nil, err
 }
 
-// do is one try: an exchange, and at most one more for each of the things that a client can put right at once.
+// do is one try: an exchange, and at most one more for each of the things that a client can put right at once: a kept
+// connection that is dead, the region, the clock, expired credentials.
 func (c *Client) do(ctx context.Context, q *call) (*answer, error) {
 	var err error
 	if q.cred, err = c.cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, failf(q.op, q.key, "credentials: %w", err)
 	}
-	var redirected, clocked, refreshed bool
+	var redirected, clocked, refreshed, renewed bool
 	for {
 		a, err := c.exchange(ctx, q)
 		if err == nil {
@@ -95,6 +97,10 @@ func (c *Client) do(ctx context.Context, q *call) (*answer, error) {
 		}
 		e, ok := err.(*Error)
 		switch {
+		case !ok && !renewed && q.body != nil && q.body.onKept() && Retryable(err) && !errors.Is(err, ErrTimeout):
+			// The server had closed the kept connection. net/http sends again by itself only when it notices by reading.
+			renewed = true
+			_ = c.Close()
 		case ok && !redirected && e.movedStatus():
 			redirected = true
 			next := c.place.moved(e.from, e.region)

@@ -7,7 +7,10 @@ import (
 	"time"
 )
 
-// SetWaiting replaces the pause between attempts and the source of jitter.
+// SetWaiting replaces the pause between attempts (unless nil) and the source of jitter.
 func SetWaiting(c *Client, sleep func(context.Context, time.Duration) error, rand func() float64) {
-	c.sleep, c.rand = sleep, rand
+	if sleep != nil {
+		c.sleep = sleep
+	}
+	c.rand = rand
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -56,18 +57,15 @@ type fakeObject struct {
 }
 
 // newFake starts a server in path style.
-func newFake(t testing.TB) *fakeS3 {
-	t.Helper()
-	f := &fakeS3{t: t, region: "us-east-1", now: time.Now, objects: map[string]fakeObject{}}
-	f.server = httptest.NewServer(f)
-	t.Cleanup(f.server.Close)
-	return f
-}
+func newFake(t testing.TB) *fakeS3 { return startFake(t, httptest.NewServer) }
 
-func newTLSFake(t testing.TB) *fakeS3 {
+func newTLSFake(t testing.TB) *fakeS3 { return startFake(t, httptest.NewTLSServer) }
+
+func startFake(t testing.TB, start func(http.Handler) *httptest.Server) *fakeS3 {
 	t.Helper()
 	f := &fakeS3{t: t, region: "us-east-1", now: time.Now, objects: map[string]fakeObject{}}
-	f.server = httptest.NewTLSServer(f)
+	f.server = start(f)
+	f.server.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are the point of many tests
 	t.Cleanup(f.server.Close)
 	return f
 }
@@ -214,7 +212,11 @@ func (f *fakeS3) refuse(r *http.Request) (code, message string) {
 	again := &http.Request{Method: r.Method, URL: r.URL, Host: r.Host, Header: http.Header{}}
 	again.URL.Host = r.Host
 	for _, name := range signed {
-		if name != "host" {
+		switch name {
+		case "host":
+		case "content-length":
+			again.ContentLength = r.ContentLength
+		default:
 			again.Header[http.CanonicalHeaderKey(name)] = r.Header.Values(name)
 		}
 	}

@@ -395,37 +395,43 @@ func (s *scanner) close(name []byte) bool {
 
 // skip passes over the element whose start tag was name, whatever it holds, and checks that its tags nest.
 func (s *scanner) skip(name []byte) bool {
+	n := bytes.IndexByte(s.b[s.i:], '<')
+	if n < 0 {
+		return false
+	}
+	s.i += n
+	return s.close(name) || s.skipNested(name) // mostly just text
+}
+
+func (s *scanner) skipNested(name []byte) bool {
 	var open [maxDepth][]byte
 	open[0] = name
-	depth := 1
-	for depth > 0 {
-		n := bytes.IndexByte(s.b[s.i:], '<')
-		if n < 0 {
-			return false
-		}
-		s.i += n
-		if s.close(open[depth-1]) {
-			depth--
-			continue
-		}
+	for depth := 1; ; {
 		name, end, empty, ok := s.tag()
 		switch {
 		case !ok:
 			return false
 		case empty:
 		case end:
-			if string(name) != string(open[depth-1]) {
+			depth--
+			if string(name) != string(open[depth]) {
 				return false
 			}
-			depth--
+			if depth == 0 {
+				return true
+			}
 		case depth == maxDepth:
 			return false
 		default:
 			open[depth] = name
 			depth++
 		}
+		n := bytes.IndexByte(s.b[s.i:], '<')
+		if n < 0 {
+			return false
+		}
+		s.i += n
 	}
-	return true
 }
 
 // validEntities reports whether unescape understands every entity of b.

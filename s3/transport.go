@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -59,18 +60,31 @@ func wrap(c net.Conn, err error) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conn{c}, nil
+	return &conn{Conn: c}, nil
 }
 
 // conn writes the body of a Put without net/http's copy buffer. net/http hands a body of known length to the connection's
 // ReadFrom as a LimitedReader; the connections of package net then allocate 32 kB to copy through. This one lets the body
 // write itself.
-type conn struct{ net.Conn }
+type conn struct {
+	net.Conn
+	answered atomic.Bool // something was read: from the second request on the connection is a kept one
+}
+
+// Read implements [io.Reader].
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.answered.Load() {
+		c.answered.Store(true)
+	}
+	return n, err
+}
 
 // ReadFrom implements [io.ReaderFrom].
-func (c conn) ReadFrom(r io.Reader) (int64, error) {
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 	if limited, ok := r.(*io.LimitedReader); ok {
 		if p, ok := limited.R.(*pass); ok {
+			p.kept.Store(c.answered.Load())
 			n, err := p.writeN(c.Conn, limited.N)
 			limited.N -= n
 			return n, err
