@@ -131,6 +131,8 @@ func (t *transport) picture() error {
 	m.used = true
 	if d := dts - t.lastDTS; t.pictures > 0 && d > 0 && d < ticksPerSecond {
 		t.interval = d
+	} else if sps, ok := t.video.ParameterSets().First(); ok && t.pictures == 0 && sps.FrameRate.Valid() {
+		t.interval = sps.FrameRate.Ticks(1)
 	}
 	if !t.based {
 		t.base, t.based = pts, true
