@@ -12,11 +12,12 @@ import (
 
 // shift moves everything in the ring by whole seconds: the clock was found to be wrong before anything was stored. A camera
 // without a battery-backed clock boots in 1970 and hears the time with the first answer; so nothing is stored under a wrong
-// name. Whole seconds keep the names apart. Nothing may be in flight.
-func (u *Uploader) shift(seconds int64) {
+// name. Whole seconds keep the names apart. No Put may be running. It reports
+// whether it did so; a time without names stays.
+func (u *Uploader) shift(seconds int64) (shifted bool) {
 	move := seconds * segment.Timescale
 	if len(u.queue) > 0 && !validSecond(u.queue[0].key+seconds) || u.lastKey >= 0 && !validSecond(u.lastKey+seconds) {
-		return
+		return false
 	}
 	if u.isOpen {
 		u.copyIn(u.mux.FlushAudio(u.scratch[:0])) // what the muxer holds has its old time
@@ -35,6 +36,7 @@ func (u *Uploader) shift(seconds int64) {
 	u.time.lastDTS += move
 	u.time.lastPTS += move
 	u.time.lastNow = u.time.lastNow.Add(time.Duration(seconds) * time.Second)
+	return true
 }
 
 func (u *Uploader) shiftEntry(e *entry, seconds int64) {

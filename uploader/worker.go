@@ -125,7 +125,7 @@ func (u *Uploader) upload(e *entry) {
 
 	u.mu.Lock()
 	u.maybeStored = u.maybeStored || unclear(err)
-	u.learnClock(server, received, took, stored)
+	renamed := u.learnClock(server, received, took, stored)
 	i := 0 // what is in flight is not dropped, so it is still there
 	for u.queue[i].seq != seq {
 		i++
@@ -133,7 +133,7 @@ func (u *Uploader) upload(e *entry) {
 	if stored {
 		u.stored(i, took)
 	} else {
-		u.failed(i, err)
+		u.failed(i, err, renamed)
 	}
 	u.inflight = 0
 	u.unlock()
@@ -151,16 +151,17 @@ func unclear(err error) bool {
 
 // learnClock takes over the time in an answer. When nothing is stored yet the footage in the ring moves along; back only if nothing
 // can have been stored, since keys never go back.
-func (u *Uploader) learnClock(server, received time.Time, took time.Duration, stored bool) {
+func (u *Uploader) learnClock(server, received time.Time, took time.Duration, stored bool) (renamed bool) {
 	old := u.clock.offset
 	if !u.clock.learn(server, received, took) {
-		return
+		return false
 	}
 	u.events = append(u.events, event{offset: u.clock.offset, clockSet: true})
 	move := int64((u.clock.offset - old).Round(time.Second) / time.Second)
 	if u.time.live && !stored && u.stats.Stored.Segments == 0 && (move > 0 || !u.maybeStored) {
-		u.shift(move)
+		return u.shift(move)
 	}
+	return false
 }
 
 // stored takes segment i out of the ring.
@@ -179,15 +180,15 @@ func (u *Uploader) stored(i int, took time.Duration) {
 // errTimeout marks an error of a try that was ended by its timeout.
 var errTimeout = errors.New("timed out")
 
-// failed decides what becomes of segment i after a try that gave err.
-func (u *Uploader) failed(i int, err error) {
+// failed decides what becomes of segment i after a try that gave err, under another name if it was renamed since.
+func (u *Uploader) failed(i int, err error, renamed bool) {
 	e := &u.queue[i]
 	now := time.Now()
 	u.retry.lastErr, u.retry.lastErrAt = err, u.clock.read()
 	wait := backoff(u.retry.failures+1, u.cfg.RetryMin, u.cfg.RetryMax)
 	switch {
 	case errors.Is(err, ErrExists):
-		if !u.moveKey(i) {
+		if !renamed && !u.moveKey(i) {
 			gone := *e
 			u.remove(i)
 			u.stats.DroppedCollision.add(gone.counts())
@@ -215,7 +216,7 @@ func (u *Uploader) failed(i int, err error) {
 		u.stats.Timeouts++
 		u.retry.timeouts++
 	}
-	e.maybe = e.maybe || unclear(err)
+	e.maybe = e.maybe || unclear(err) && !renamed
 	u.retry.failures++
 	u.retry.notBefore = now.Add(wait)
 }
