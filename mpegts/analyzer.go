@@ -38,6 +38,7 @@ type Analyzer struct {
 
 	buf    []byte // what is not looked at yet: less than a packet, or what is no packet
 	lost   bool   // looking for packets
+	stride int    // their distance, when it is not 188
 	packet int64  // number of the packet that is looked at
 
 	pids map[uint16]*pidState
@@ -108,14 +109,14 @@ func (a *Analyzer) consume(atEnd bool) {
 			b = b[PacketSize:]
 			continue
 		}
-		// The whole way to the next packet is one finding.
-		offset, stride, ok := findSync(b, atEnd)
-		if !ok && !atEnd && len(b) < syncRun*204 {
+		// The whole way to the next packet is one finding. Judging no place before enough follows makes the report the same
+		// however the input is cut.
+		if !atEnd && len(b) <= syncReach+PacketSize {
 			break
 		}
+		offset, stride, ok := findSync(b, !a.lost, atEnd)
 		if !a.lost {
-			a.syncLost(b[0], stride)
-			a.lost = true
+			a.syncLost(b[0])
 		}
 		switch {
 		case ok:
@@ -123,41 +124,40 @@ func (a *Analyzer) consume(atEnd bool) {
 		case atEnd:
 			offset = len(b)
 		default:
-			offset = max(1, len(b)-syncRun*204+1)
+			offset = len(b) - syncReach
 		}
 		a.report.SkippedBytes += int64(offset)
 		b = b[offset:]
-		if stride > PacketSize && len(b) > 0 {
-			a.skipStride(&b)
+		if stride > PacketSize {
+			a.add(b[:PacketSize])
+			b = b[PacketSize:]
+			a.spaced(stride)
 		}
 	}
 	if atEnd && len(b) > 0 {
 		a.report.SkippedBytes += int64(len(b))
-		a.found.add(CodePartialPacket, a.packet, noPID, "the stream ends with %d bytes of a packet of 188", len(b))
+		a.found.add(CodePartialPacket, a.packet, noPID, "the stream ends with %s of a packet of 188", count(len(b), "byte", "bytes"))
 		b = nil
 	}
 	a.buf = a.buf[:copy(a.buf, b)]
 }
 
-// skipStride takes one packet of a longer form; what stands between it and the next is noted as lost sync, once.
-func (a *Analyzer) skipStride(b *[]byte) {
-	if len(*b) >= PacketSize {
-		a.add((*b)[:PacketSize])
-		*b = (*b)[PacketSize:]
-		a.lost = true
-	}
-}
-
-func (a *Analyzer) syncLost(got byte, stride int) {
-	more := ""
-	if stride > PacketSize {
-		more = "; the packets have a distance of 192 or 204 bytes, HLS needs 188"
-	}
-	a.found.add(CodeSync, a.packet, noPID, "where packet %d should begin there is %#02x, not the sync byte 0x47%s", a.packet, got, more)
+func (a *Analyzer) syncLost(got byte) {
+	a.lost = true
+	a.found.add(CodeSync, a.packet, noPID, "where packet %d should begin there is %#02x, not the sync byte 0x47", a.packet, got)
 	for _, s := range a.pids {
 		s.interrupt()
 	}
 	a.prog.interrupt()
+}
+
+// spaced notes that what stands between packets is no loss of sync each time.
+func (a *Analyzer) spaced(stride int) {
+	a.lost = true
+	if a.stride == 0 {
+		a.stride = stride
+		a.found.add(CodeSync, a.packet, noPID, "the packets have a distance of %d bytes; HLS needs 188", stride)
+	}
 }
 
 // interrupt notes that packets may be missing for a reason that was already reported.

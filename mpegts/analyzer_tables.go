@@ -72,7 +72,7 @@ func (a *Analyzer) checkTable(section []byte, table byte, name string, pid uint1
 	case sectionCRC:
 		a.found.add(CodeCRC, a.packet, int(pid), "the %s's checksum is wrong", name)
 	case sectionOther:
-		if section[0] != table {
+		if section[0] != table && (table != tablePMT || section[0] < 0x40) { // private sections may share the PMT's PID
 			a.found.add(CodeSection, a.packet, int(pid), "a section with table_id %#02x on the %s's PID", section[0], name)
 		}
 	}

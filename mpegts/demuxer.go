@@ -60,13 +60,14 @@ type StreamInfo struct {
 //
 // It buffers 64 kB of input, and up to MaxUnitBytes of each stream in buffers that are used again. Not safe for concurrent use.
 type Demuxer struct {
-	r       io.Reader
-	readErr error
-	buf     []byte
-	pos     int
-	offset  int64 // of buf[0] in the input
-	stride  int   // distance of packets, 0 when it is not known
-	skipped int64
+	r         io.Reader
+	readErr   error
+	buf       []byte
+	pos       int
+	offset    int64 // of buf[0] in the input
+	stride    int   // distance of packets, 0 when it is not known
+	searching bool  // for packets, past the place where one was expected
+	skipped   int64
 
 	pat, pmt     sections
 	patCC, pmtCC byte
@@ -174,21 +175,6 @@ func (d *Demuxer) Next() (Unit, error) {
 			}
 		}
 	}
-}
-
-// feed gives a packet of tables to s, which starts anew where packets are missing. False: a duplicate, to be left out.
-func (s *sections) feed(p *packet, cc *byte) bool {
-	if s.reading && !p.unitStart {
-		if p.cc == *cc {
-			return false
-		}
-		if p.cc != (*cc+1)&15 {
-			s.reset()
-		}
-	}
-	*cc = p.cc
-	s.push(p.payload, p.unitStart)
-	return true
 }
 
 func (d *Demuxer) readPAT(section []byte) {
@@ -311,14 +297,15 @@ func (d *Demuxer) packetBytes() []byte {
 			}
 		}
 		if d.stride == 0 && d.pos < len(d.buf) {
-			offset, stride, ok := findSync(d.buf[d.pos:], d.readErr != nil)
+			offset, stride, ok := findSync(d.buf[d.pos:], !d.searching, d.readErr != nil)
 			if ok {
 				d.skip(offset)
-				d.stride = stride
+				d.stride, d.searching = stride, false
 				continue
 			}
-			if keep := syncRun * 204; len(d.buf)-d.pos > keep {
-				d.skip(len(d.buf) - d.pos - keep) // no packet begins there
+			if rest := len(d.buf) - d.pos; rest > syncReach+PacketSize {
+				d.skip(rest - syncReach) // no packet begins there
+				d.searching = true
 			}
 		}
 		if d.readErr != nil {

@@ -13,7 +13,7 @@
 //
 // Everything here is pure: no clock, no goroutine, no logging; only the Demuxer reads, from the io.Reader that it was given. Values are
 // not safe for concurrent use, but distinct values are independent. Input is untrusted: broken packets give findings or errors,
-// never a panic, and memory is bounded whatever the input: a Muxer holds one audio PES (8 kB), an Analyzer about 100 kB,
+// never a panic, and memory is bounded whatever the input: a Muxer holds one audio PES (8 kB), an Analyzer about 200 kB,
 // a Demuxer at most MaxUnitBytes per stream.
 //
 // The names, PIDs and time rules are a stable promise, because stored segments outlive programs; the Go API is experimental.

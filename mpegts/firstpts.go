@@ -8,7 +8,7 @@ package mpegts
 // header with a PTS. Nothing is allocated and head is not kept.
 func FirstPTS(head []byte) (pts90k int64, ok bool) {
 	if len(head) > 0 && head[0] != syncByte {
-		at, stride, found := findSync(head, true)
+		at, stride, found := findSync(head, true, true)
 		if !found || stride != PacketSize {
 			return 0, false
 		}
@@ -26,12 +26,12 @@ func FirstPTS(head []byte) (pts90k int64, ok bool) {
 		}
 		switch {
 		case p.pid == PIDPAT:
-			f.pat.push(p.payload, p.unitStart)
+			f.pat.feed(&p, &f.patCC)
 			for section := f.pat.next(); section != nil; section = f.pat.next() {
 				f.readPAT(section)
 			}
 		case p.pid == f.pmtPID && f.pmtPID != 0:
-			f.pmt.push(p.payload, p.unitStart)
+			f.pmt.feed(&p, &f.pmtCC)
 			for section := f.pmt.next(); section != nil; section = f.pmt.next() {
 				f.readPMT(section)
 			}
@@ -54,6 +54,7 @@ func FirstPTS(head []byte) (pts90k int64, ok bool) {
 // headFinder follows the tables to the video stream.
 type headFinder struct {
 	pat, pmt         sections
+	patCC, pmtCC     byte
 	pmtPID, videoPID uint16
 	program          pmt
 }

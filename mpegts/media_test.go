@@ -4,8 +4,6 @@ package mpegts_test
 
 import (
 	"bytes"
-	"crypto/md5"
-	"encoding/hex"
 	"io"
 	"math"
 	"os"
@@ -13,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/s3cam/s3cam/internal/aac"
@@ -102,16 +101,14 @@ func writeTemp(t testing.TB, name string, b []byte) string {
 
 func decodedVideo(t testing.TB, path string) (sum string, messages []byte) {
 	t.Helper()
-	raw, msg := tool(t, "ffmpeg", nil, "-v", "warning", "-i", path, "-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-")
-	h := md5.Sum(raw)
-	return hex.EncodeToString(h[:]), msg
+	out, msg := tool(t, "ffmpeg", nil, "-v", "warning", "-i", path, "-map", "0:v", "-fps_mode", "passthrough", "-f", "md5", "-")
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "MD5="), msg
 }
 
 func decodedAudio(t testing.TB, path string) (sum string, messages []byte) {
 	t.Helper()
-	raw, msg := tool(t, "ffmpeg", nil, "-v", "warning", "-i", path, "-map", "0:a", "-f", "s16le", "-")
-	h := md5.Sum(raw)
-	return hex.EncodeToString(h[:]), msg
+	out, msg := tool(t, "ffmpeg", nil, "-v", "warning", "-i", path, "-map", "0:a", "-f", "md5", "-")
+	return string(out), msg
 }
 
 // muxFile makes segments of at least 3 s, cut at IDR pictures, out of elementary streams with a steady rate. Each segment's first

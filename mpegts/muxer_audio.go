@@ -5,7 +5,10 @@ package mpegts
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
+
+	"github.com/s3cam/s3cam/internal/aac"
 )
 
 const (
@@ -16,9 +19,6 @@ const (
 	// MaxAudioPES is the number of bytes that several ADTS frames take together in one PES packet: 16 packets exactly,
 	// 16 x 184 less the PES header. A larger frame gets a PES of its own.
 	MaxAudioPES = 16*payloadBytes - pesPTSBytes
-
-	adtsHeaderBytes = 7
-	maxADTSBytes    = 1<<13 - 1 // aac_frame_length has 13 bits (ISO/IEC 13818-7 §6.2)
 )
 
 var (
@@ -34,7 +34,7 @@ var (
 type audioPES struct {
 	pts  uint64 // of the first frame
 	used int
-	buf  [maxADTSBytes]byte
+	buf  [aac.MaxFrameBytes]byte
 }
 
 // AppendAudio takes one ADTS frame (ISO/IEC 13818-7 §6.2) that plays at pts, in 90 kHz ticks of any size. It copies the frame into
@@ -44,8 +44,10 @@ func (m *Muxer) AppendAudio(dst []byte, adts []byte, pts int64) ([]byte, error) 
 	if !m.audioOn {
 		return dst, ErrAudioNotAnnounced
 	}
-	if !isADTS(adts) {
-		return dst, ErrNotADTS
+	if h, err := aac.ParseHeader(adts); err != nil {
+		return dst, fmt.Errorf("%w: %w", ErrNotADTS, err)
+	} else if h.FrameBytes != len(adts) {
+		return dst, fmt.Errorf("%w: its header says %d bytes, %d came", ErrNotADTS, h.FrameBytes, len(adts))
 	}
 	a := &m.audio
 	t := wrapTimestamp(pts)
@@ -114,14 +116,4 @@ func (m *Muxer) FlushAudio(dst []byte) []byte {
 // audioPackets is the number of packets of a PES with n bytes of ADTS frames.
 func audioPackets(n int) int {
 	return (pesPTSBytes + n + payloadBytes - 1) / payloadBytes
-}
-
-// isADTS tells whether b is one ADTS frame by its syncword, layer and length:
-//
-//	FF Fx xx .. : 12 bits syncword, ID, 2 bits layer 00, protection_absent; 13 bits aac_frame_length from bit 30 on
-func isADTS(b []byte) bool {
-	if len(b) < adtsHeaderBytes || b[0] != 0xFF || b[1]&0xF6 != 0xF0 {
-		return false
-	}
-	return int(b[3]&3)<<11|int(b[4])<<3|int(b[5]>>5) == len(b)
 }

@@ -99,7 +99,7 @@ func TestMuxerGolden(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got := tt.make(t)
 			parsePES(t, parsePackets(t, got))
-			golden(t, tt.name+".ts", got)
+			golden(t, tt.name+".mpegts", got) // .ts is TypeScript here
 			golden(t, tt.name+".txt", []byte(dump(t, got)))
 		})
 	}
@@ -270,7 +270,7 @@ func TestAudioIsPackedUpTo100msOr2930Bytes(t *testing.T) {
 		{"8 kHz: one frame of 128 ms", 150, 11520, 20, 1},
 		{"large frames: by size", 1000, 100, 20, 2},
 		{"the largest frame", 8191, 1920, 4, 1},
-		{"the smallest frame", 7, 90, 200, 100},
+		{"the smallest frame", 8, 90, 200, 100},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

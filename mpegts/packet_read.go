@@ -91,20 +91,27 @@ func (p *packet) readAdaptation(b []byte) packetFault {
 // one (sync byte, adaptation_field_control not 00) about once in 340 places.
 const syncRun = 5
 
-// findSync looks for the first place in b at which packets begin, and for their distance. Unless b holds all there is,
-// it wants syncRun of them, or two where a packet is to be expected (at the start of b and one packet on, when only one sync byte is
-// broken); at the end of the data, as many as fit, of at least one whole packet. Distances that it knows: plain
-// packets, those with a time stamp of 4 bytes in front (M2TS), those with 16 bytes of error correction behind.
-func findSync(b []byte, atEnd bool) (offset, stride int, ok bool) {
+// syncReach is how far findSync looks ahead at most. Unless it has the end of the data, it judges only places with that much behind them.
+const syncReach = (syncRun - 1) * 204
+
+// findSync looks for the first place in b at which packets begin, and for their distance: plain packets, those with a time stamp
+// of 4 bytes in front (M2TS), those with 16 bytes of error correction behind. It wants syncRun starts; two are enough where
+// a packet is to be expected, that is with fresh set at the start of b and one packet on (when only one sync byte is broken); at the
+// end of the data, as many as fit, of at least one whole packet.
+func findSync(b []byte, fresh, atEnd bool) (offset, stride int, ok bool) {
 	starts := func(at int) bool {
 		return b[at] == syncByte && (at+3 >= len(b) || b[at+3]&(headerPayload|headerAdaptation) != 0)
 	}
-	for o := 0; o+PacketSize <= len(b); o++ {
+	last := len(b) - PacketSize
+	if !atEnd {
+		last = len(b) - syncReach - 1
+	}
+	for o := 0; o <= last; o++ {
 		if !starts(o) {
 			continue
 		}
 		need := syncRun
-		if o == 0 || o == PacketSize {
+		if fresh && (o == 0 || o == PacketSize) {
 			need = 2
 		}
 		for _, s := range [...]int{PacketSize, 192, 204} {

@@ -28,6 +28,21 @@ const (
 // reset forgets the section that is being read, after packets were lost.
 func (s *sections) reset() { s.n, s.reading = 0, false }
 
+// feed gives a packet of tables to s, which starts anew where packets are missing. False: a duplicate, to be left out.
+func (s *sections) feed(p *packet, cc *byte) bool {
+	if s.reading && !p.unitStart {
+		if p.cc == *cc {
+			return false
+		}
+		if p.cc != (*cc+1)&15 {
+			s.reset()
+		}
+	}
+	*cc = p.cc
+	s.push(p.payload, p.unitStart)
+	return true
+}
+
 // push takes the payload of the next packet, which must stay unchanged until next has returned nil.
 func (s *sections) push(payload []byte, unitStart bool) {
 	s.before, s.after, s.fresh, s.bad = payload, nil, false, false
