@@ -3,6 +3,7 @@
 package playback
 
 import (
+	"slices"
 	"time"
 )
 
@@ -17,11 +18,11 @@ func firstNumber(key int64) int64 { return max(0, key-numberEpoch) }
 // newWindow makes the first state of a window out of what was listed (marks, in order, at least one). old is what was
 // stored before, unusable: its numbers are not undercut. For an EVENT playlist all entries from w.From on are kept, else
 // as many as a live window needs.
-func (cfg *Config) newWindow(old *Window, marks []mark, event bool, from int64) *Window {
+func (cfg *Config) newWindow(old *Window, marks []mark, event bool, from int64, now time.Time) *Window {
 	ceiling := time.Duration(cfg.M3U8TargetDuration) * time.Second
 	entries, at := layout(marks, cfg.TSClipDuration, ceiling)
 	last := &marks[len(marks)-1]
-	w := &Window{ID: old.ID, Version: old.Version, Mode: old.Mode, Event: event, From: from, Last: at, Exact: last.exact}
+	w := &Window{ID: old.ID, Version: old.Version, Event: event, From: from, Last: at, Exact: last.exact}
 	for i := max(1, len(marks)-recentLen); i < len(marks); i++ {
 		w.Recent = append(w.Recent, distance(&marks[i-1], &marks[i]))
 	}
@@ -32,8 +33,8 @@ func (cfg *Config) newWindow(old *Window, marks []mark, event bool, from int64) 
 	}
 	w.TargetDuration = targetDuration(entries)
 	w.Entries = entries
-	w.slide(cfg.ItemInPlaylist)
-	w.Entries = append([]Entry(nil), w.Entries...)
+	w.slide(cfg.ItemInPlaylist, now)
+	w.Entries = slices.Clone(w.Entries)
 	w.Entries[0].Discontinuity = false
 
 	oldBreaks := old.DiscontinuitySequence
@@ -62,7 +63,7 @@ func cutFront(entries []Entry, from int64) []Entry {
 
 // advance returns w with the segments of marks appended, which must be newer than its newest entry and in order. w itself
 // is left as it is. Nothing that w published changes.
-func (cfg *Config) advance(w *Window, marks []mark) *Window {
+func (cfg *Config) advance(w *Window, marks []mark, now time.Time) *Window {
 	next := *w
 	next.Entries = make([]Entry, len(w.Entries), len(w.Entries)+len(marks))
 	copy(next.Entries, w.Entries)
@@ -70,40 +71,55 @@ func (cfg *Config) advance(w *Window, marks []mark) *Window {
 	before := mark{key: w.newest().Key, at: w.Last, exact: w.Exact}
 	for i := range marks {
 		m := &marks[i]
-		dist := distance(&before, m)
-		next.Recent = remember(next.Recent, dist)
-		var after *mark
+		next.Recent = remember(next.Recent, distance(&before, m))
+		st := step{before: &before, beat: cfg.beat(&next), limit: limit}
 		if i+1 < len(marks) {
-			after = &marks[i+1]
+			st.next = &marks[i+1]
 		}
-		next.Entries, next.Last = place(next.Entries, m, dist, cfg.usual(&next), after, limit)
+		next.Entries, next.Last = place(next.Entries, m, st)
 		next.Exact = m.exact
 		before = *m
 	}
 	if !next.Event {
-		next.slide(cfg.ItemInPlaylist)
+		for i := len(w.Entries); i < len(next.Entries); i++ {
+			next.Entries[i].Added = now.Unix()
+		}
+		next.slide(cfg.ItemInPlaylist, now)
 	}
 	return &next
 }
 
-// usual is how long the camera's segments last at the end of w, in microseconds.
-func (cfg *Config) usual(w *Window) int64 {
-	return usualOf(w.Recent, cfg.TSClipDuration, time.Duration(cfg.M3U8TargetDuration)*time.Second)
+// beat is what is usual for the camera at the end of w.
+func (cfg *Config) beat(w *Window) beat {
+	return beatOf(w.Recent, cfg.TSClipDuration, time.Duration(cfg.M3U8TargetDuration)*time.Second)
 }
 
+// Limits of a live window beyond ItemInPlaylist.
+const (
+	maxWindow = 120 // segments, after a burst
+	// A player that reloads once per target duration (RFC 8216bis 6.3.4) and is a little late still sees every segment.
+	minListed = 2 * time.Second // and two target durations
+)
+
 // slide removes segments from the front as long as at least items of them and three target durations remain (RFC 8216bis
-// 6.2.2), and counts what leaves.
-func (w *Window) slide(items int) {
+// 6.2.2), and counts what leaves. After an outage a camera stores many segments at once: what was published a moment ago
+// stays long enough to be seen by everybody.
+func (w *Window) slide(items int, now time.Time) {
 	var total int64
 	for i := range w.Entries {
 		total += w.Entries[i].Duration
 	}
 	least := int64(3*w.TargetDuration) * usPerSecond
+	before := now.Add(-minListed - time.Duration(2*w.TargetDuration)*time.Second).Unix()
 	n := 0
 	for len(w.Entries)-n > items && total-w.Entries[n].Duration >= least {
-		total -= w.Entries[n].Duration
+		e := &w.Entries[n]
+		if e.Added >= before && len(w.Entries)-n <= maxWindow {
+			break
+		}
+		total -= e.Duration
 		w.MediaSequence++
-		if w.Entries[n].Discontinuity {
+		if e.Discontinuity {
 			w.DiscontinuitySequence++
 		}
 		n++
@@ -114,7 +130,7 @@ func (w *Window) slide(items int) {
 // due is the earliest moment at which a segment that w does not have can be in the bucket: the end of the next one by the
 // camera's clock, and the time that the camera's clock and its upload usually add.
 func (cfg *Config) due(w *Window) time.Time {
-	usual := cfg.usual(w)
+	usual := cfg.beat(w).usual
 	margin := min(max(usual/8, 100_000), 500_000)
 	return timeOf(w.Last + 2*usual + w.Lag - margin)
 }
@@ -122,7 +138,7 @@ func (cfg *Config) due(w *Window) time.Time {
 // observe notes when the newest segment of w was first seen. The lag follows down at once and up slowly, since being seen
 // late may only mean that nobody asked.
 func (cfg *Config) observe(w *Window, now time.Time) {
-	seen := now.UnixMicro() - w.Last - cfg.usual(w)
+	seen := now.UnixMicro() - w.Last - cfg.beat(w).usual
 	if seen < w.Lag {
 		w.Lag = seen
 	} else {

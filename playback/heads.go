@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -103,76 +104,107 @@ func (s *Service) readStart(ctx context.Context, camera string, m *mark) (int64,
 	return at, nil
 }
 
+// known is how well the starts of a camera's segments are known after refine.
+type known struct {
+	foreign bool // its timestamps are not wall-clock
+	unsure  bool // it keeps no steady beat
+}
+
 // refine makes the starts of marks as exact as budget reads allow. Within a run without gaps, evenly spaced keys need one
 // read; else the first and the last segment are read, and the ones between lie on the line from one to the other if all
-// keys agree with it; if not, the middle one is read too, and so on. It returns how the camera's starts are best found.
-func (s *Service) refine(ctx context.Context, camera string, marks []mark, budget int) Mode {
+// keys agree with it; if not, the middle one is read too, and so on.
+func (s *Service) refine(ctx context.Context, camera string, marks []mark, budget int) (k known) {
 	if s.Heads == nil || len(marks) == 0 {
-		return ByKey
+		return k
 	}
-	type span struct{ lo, hi int }
-	var spans []span
+	var spans []run
 	var reads []int
-	mode := ByKey
 	for _, r := range s.runs(marks) {
-		if !r.even {
-			mode = ByPTS
-		}
 		if len(reads) >= budget {
-			continue
+			break
 		}
 		reads = append(reads, r.lo)
-		if (!r.even || r.hi-r.lo < 4) && r.hi-r.lo > 1 && len(reads) < budget {
-			reads = append(reads, r.hi-1)
+		if (!r.even || r.hi-r.lo < 3) && r.hi > r.lo && len(reads) < budget {
+			reads = append(reads, r.hi)
 		}
-		spans = append(spans, span{r.lo, r.hi - 1})
+		spans = append(spans, r)
 	}
-	for len(reads) > 0 {
+	shortest := int64(math.MaxInt64) // step between neighbours on a line so far, microseconds
+	for first := true; len(reads) > 0; first = false {
 		budget -= len(reads)
-		if s.readStarts(ctx, camera, marks, reads) > 0 {
-			return KeysOnly
+		if s.readStarts(ctx, camera, marks, reads) == len(reads) && first {
+			k.foreign = true
+			return k
+		}
+		for _, sp := range spans {
+			if step, ok := line(marks[sp.lo : sp.hi+1]); ok {
+				shortest = min(shortest, step)
+			}
 		}
 		reads = reads[:0]
-		var open []span
+		var open []run
 		for _, sp := range spans {
-			lo, hi := &marks[sp.lo], &marks[sp.hi]
-			switch {
-			case !lo.exact:
-			case sp.lo == sp.hi:
-			case !hi.exact: // evenly spaced: all have the same fraction of a second
-				for i := sp.lo + 1; i <= sp.hi; i++ {
-					marks[i].at, marks[i].exact = lo.at+(marks[i].key-lo.key)*usPerSecond, true
+			stretch := marks[sp.lo : sp.hi+1]
+			lo, hi := &stretch[0], &stretch[len(stretch)-1]
+			if len(stretch) == 1 || !lo.exact {
+				continue
+			}
+			if !hi.exact {
+				if sp.even { // all have the same fraction of a second
+					for i := range stretch {
+						stretch[i].at, stretch[i].exact = lo.at+(stretch[i].key-lo.key)*usPerSecond, true
+					}
 				}
-			case !interpolate(marks[sp.lo:sp.hi+1]) && len(reads) < budget:
+				continue
+			}
+			// A line with longer steps than others may hide a missing segment, if segments are short.
+			step, ok := line(stretch)
+			if ok && step-closeBy <= shortest {
+				interpolate(stretch)
+				continue
+			}
+			k.unsure = true
+			if len(reads) < budget {
 				mid := (sp.lo + sp.hi) / 2
 				reads = append(reads, mid)
-				open = append(open, span{sp.lo, mid}, span{mid, sp.hi})
+				open = append(open, run{lo: sp.lo, hi: mid}, run{lo: mid, hi: sp.hi})
+			} else if ok {
+				interpolate(stretch)
 			}
 		}
 		spans = open
 	}
-	return mode
+	return k
 }
 
-// interpolate puts the starts of marks on the line between the first and the last, which are exact, if every one then
-// lies in the second of its key.
-func interpolate(marks []mark) bool {
+// line tells whether every mark lies in the second of its key when put on the line between the first and the last, and how
+// long the steps on it are. It is no line unless both ends are exact.
+func line(marks []mark) (step int64, ok bool) {
 	const slack = 20_000 // microseconds that real frames may be off the line
 	n := int64(len(marks) - 1)
+	if n == 0 || !marks[0].exact || !marks[n].exact {
+		return 0, false
+	}
 	first, length := marks[0].at, marks[n].at-marks[0].at
 	for i := int64(1); i < n; i++ {
 		at, second := first+length*i/n, marks[i].key*usPerSecond
 		if at < second-slack || at >= second+usPerSecond+slack {
-			return false
+			return 0, false
 		}
 	}
+	return length / n, true
+}
+
+// interpolate puts the marks between the first and the last on the line between them.
+func interpolate(marks []mark) {
+	n := int64(len(marks) - 1)
+	first, length := marks[0].at, marks[n].at-marks[0].at
 	for i := int64(1); i < n; i++ {
 		marks[i].at, marks[i].exact = first+length*i/n, true
 	}
-	return true
 }
 
-// run is a stretch of marks lo..hi-1 without a gap.
+// run is a stretch of marks lo..hi, both included, without a gap.
 type run struct {
 	lo, hi int
 	even   bool // all distances are the same
@@ -182,16 +214,16 @@ func (s *Service) runs(marks []mark) []run {
 	around := surroundings{marks: marks, fallback: s.TSClipDuration, ceiling: time.Duration(s.M3U8TargetDuration) * time.Second}
 	var runs []run
 	r := run{even: true}
+	var last int64
 	for i := 1; i < len(marks); i++ {
 		d := distance(&marks[i-1], &marks[i])
-		if isGap(d, around.usual(i)) {
-			r.hi = i
+		if isGap(d, around.beat(i).usual) {
 			runs = append(runs, r)
-			r = run{lo: i, even: true}
+			r = run{lo: i, hi: i, even: true}
 			continue
 		}
-		r.even = r.even && (i-1 == r.lo || d == (marks[i-1].key-marks[i-2].key)*usPerSecond)
+		r.even = r.even && (r.lo == r.hi || d == last)
+		r.hi, last = i, d
 	}
-	r.hi = len(marks)
 	return append(runs, r)
 }

@@ -101,17 +101,23 @@ func (s *Service) load(ctx context.Context, req request) (*Window, error) {
 // orLast serves the last published state instead of an error, if there is one: players survive an unchanged playlist and
 // die of an error.
 func (s *Service) orLast(w *Window, now time.Time, req request, err error) (*Window, error) {
-	if !w.usable(now) {
+	if !s.usable(w, now) {
 		return nil, err
 	}
 	s.Logger.Warn("window not refreshed; serving the last one", "camera", req.camera, slog.Any("error", err))
 	return w, nil
 }
 
+// usable tells whether what w shows may still be shown: somebody asked for it not long ago, and retention has not come
+// near its segments.
+func (s *Service) usable(w *Window, now time.Time) bool {
+	return len(w.Entries) > 0 && now.Before(w.Expires) && w.newest().Key >= s.retained(time.Time{}, now).Unix()
+}
+
 // current tells whether w can be shown as it is: no segment that it lacks can be in the bucket yet, or that was looked up
 // a moment ago.
 func (s *Service) current(c *local, w *Window, now time.Time) bool {
-	if !w.usable(now) {
+	if !s.usable(w, now) {
 		return false
 	}
 	if w.Ended {
@@ -128,7 +134,7 @@ func (s *Service) current(c *local, w *Window, now time.Time) bool {
 		}
 	}
 	late := now.Sub(s.due(w))
-	if s.Announced && c.synced {
+	if s.Announced && c.synced && !w.Event { // Stored tells live windows only
 		late -= 10 * time.Second // it would have been told
 	}
 	if late < 0 {
@@ -144,7 +150,7 @@ func (s *Service) refresh(ctx context.Context, c *local, w *Window, req request)
 		now := s.Now()
 		var next *Window
 		var err error
-		if w.usable(now) {
+		if s.usable(w, now) {
 			next, err = s.update(ctx, c, w, req, now)
 		} else {
 			next, err = s.create(ctx, c, w, req, now)
@@ -167,11 +173,11 @@ func (s *Service) refresh(ctx context.Context, c *local, w *Window, req request)
 		if w, err = s.load(ctx, req); err != nil {
 			return nil, err
 		}
-		if now = s.Now(); w.usable(now) && now.Before(s.due(w)) && len(c.told(w.newest().Key)) == 0 {
+		if now = s.Now(); s.usable(w, now) && now.Before(s.due(w)) && len(c.told(w.newest().Key)) == 0 {
 			return w, nil
 		}
 	}
-	if w.usable(s.Now()) {
+	if s.usable(w, s.Now()) {
 		return w, nil // others keep it fresh
 	}
 	return nil, ErrConflict
@@ -201,10 +207,9 @@ func (s *Service) create(ctx context.Context, c *local, old *Window, req request
 	if s.tooYoung(marks, now) {
 		return nil, fmt.Errorf("%w: only one so far", ErrNoSegments)
 	}
-	mode := s.refine(ctx, req.camera, marks, maxLiveHeads)
-	w := s.newWindow(old, marks, false, 0)
-	w.Mode = mode
-	w.Lag = now.UnixMicro() - w.Last - s.usual(w)
+	k := s.refine(ctx, req.camera, marks, maxLiveHeads)
+	w := s.newWindow(old, marks, false, 0, now)
+	s.begin(w, k, now)
 	return w, nil
 }
 
@@ -223,7 +228,7 @@ func (s *Service) update(ctx context.Context, c *local, w *Window, req request, 
 	c.synced = c.synced || list
 	c.mu.Unlock()
 	if list {
-		usual := duration(s.usual(w))
+		usual := duration(s.beat(w).usual)
 		from := time.Unix(newest+1, 0).UTC()
 		if back := now.Add(-max(s.NearRealtimeReplayCachePeriod, s.NearRealtimeReplayPrecedingPeriod)).UTC(); from.Before(back) {
 			from = back
@@ -248,9 +253,9 @@ func (s *Service) update(ctx context.Context, c *local, w *Window, req request, 
 	}
 	next := w
 	if len(marks) > 0 {
-		mode := s.readNew(ctx, req.camera, w, marks)
-		next = s.advance(w, marks)
-		next.Mode = mode
+		k := s.locate(ctx, req.camera, w, marks)
+		next = s.advance(w, marks, now)
+		next.Unsure, next.Unread, next.Foreign = k.Unsure, k.Unread, k.Foreign
 		s.observe(next, now)
 	} else if w.Expires.Sub(now) < s.NearRealtimeReplayCachePeriod/2 {
 		prolonged := *w
@@ -262,30 +267,71 @@ func (s *Service) update(ctx context.Context, c *local, w *Window, req request, 
 	return next, nil
 }
 
-// readNew reads the starts of the new segments marks that keys do not give: all of them for a camera whose keys are not
-// evenly spaced, else only those that come earlier or later than its steady beat.
-func (s *Service) readNew(ctx context.Context, camera string, w *Window, marks []mark) Mode {
-	mode := w.Mode
-	if s.Heads == nil || mode == KeysOnly {
-		return mode
+// begin notes in a new window what is known of the camera.
+func (s *Service) begin(w *Window, k known, now time.Time) {
+	w.Foreign = k.foreign
+	if k.unsure {
+		w.Unsure = sureAfter
 	}
-	usual := s.usual(w)
+	w.Lag = now.UnixMicro() - w.Last - s.beat(w).usual
+}
+
+const (
+	sureAfter  = 16 // segments on the beat until a camera is believed to keep it
+	checkEvery = 20 // segments placed by the beat until one is read to see whether it still holds
+)
+
+// locate finds the exact starts of the new segments marks. One that is on the camera's beat by its key is taken to be so
+// exactly, without reading it, unless the camera is known to be unsteady or it is time to check; the others are read. The
+// result carries what was learned of the camera, in Unsure, Unread and Foreign.
+func (s *Service) locate(ctx context.Context, camera string, w *Window, marks []mark) (k Window) {
+	k = Window{Unsure: w.Unsure, Unread: w.Unread, Foreign: w.Foreign}
+	if s.Heads == nil || k.Foreign {
+		return k
+	}
+	b := s.beat(w)
+	expected := w.Last
+	onBeat := w.Exact && k.Unsure == 0 && len(w.Recent) >= 3
+	i := 0
+	for ; i < len(marks) && onBeat; i++ {
+		expected += b.usual
+		m := &marks[i]
+		onBeat = k.Unread < checkEvery && m.start(expected) == expected
+		if !onBeat {
+			break
+		}
+		m.at, m.exact = expected, true
+		k.Unread++
+	}
 	var which []int
-	last := w.newest().Key
-	for i := range marks {
-		d := (marks[i].key - last) * usPerSecond
-		last = marks[i].key
-		if mode == ByKey && d == usual && len(w.Recent) >= 3 {
-			continue
-		}
-		which = append(which, i)
-		if mode == ByKey && d != usual && !isGap(d, usual) && len(w.Recent) >= 3 {
-			mode = ByPTS
-		}
+	for j := i; j < len(marks); j++ {
+		which = append(which, j)
 	}
 	which = which[max(0, len(which)-maxLiveHeads):]
-	if s.readStarts(ctx, camera, marks, which) > 0 {
-		return KeysOnly
+	if len(which) == 0 {
+		return k
 	}
-	return mode
+	if s.readStarts(ctx, camera, marks, which) == len(which) && !w.Exact {
+		k.Foreign = true // neither now nor the time before
+		return k
+	}
+	before := mark{key: w.newest().Key, at: w.Last, exact: w.Exact}
+	if i > 0 {
+		before = marks[i-1]
+	}
+	for ; i < len(marks); i++ {
+		m := &marks[i]
+		if m.exact {
+			k.Unread = 0
+		}
+		if d := distance(&before, m); m.exact && before.exact && !isGap(d, b.usual) {
+			if off := d - b.usual; off > closeBy || off < -closeBy {
+				k.Unsure = sureAfter
+			} else if k.Unsure > 0 {
+				k.Unsure--
+			}
+		}
+		before = *m
+	}
+	return k
 }

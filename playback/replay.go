@@ -27,13 +27,12 @@ func (s *Service) Replay(ctx context.Context, camera string, start, end time.Tim
 	if err := s.checkRange(start, end, now, s.MaxReplay); err != nil {
 		return hls.Playlist{}, err
 	}
-	start = s.retained(start, now)
 	var p hls.Playlist
 	var err error
-	if end.IsZero() {
-		p, err = s.event(ctx, camera, start)
+	if from := s.retained(start.UTC(), now); end.IsZero() {
+		p, err = s.event(ctx, camera, start, from)
 	} else {
-		p, err = s.vod(ctx, camera, start.UTC(), end.UTC(), now)
+		p, err = s.vod(ctx, camera, from, end.UTC(), now)
 	}
 	if err != nil {
 		return hls.Playlist{}, fmt.Errorf("replay %s from %s: %w", camera, start.UTC().Format(time.RFC3339), err)
@@ -68,7 +67,7 @@ func (s *Service) retained(start, now time.Time) time.Time {
 		return start
 	}
 	if edge := now.Add(-s.Retention + min(s.Retention/4, time.Hour)); start.Before(edge) {
-		return edge
+		return edge.UTC()
 	}
 	return start
 }
@@ -117,8 +116,8 @@ func eventID(camera string, start time.Time) string {
 	return camera + "\n" + strconv.FormatInt(start.UnixMicro(), 10)
 }
 
-func (s *Service) event(ctx context.Context, camera string, start time.Time) (hls.Playlist, error) {
-	w, err := s.window(ctx, request{id: eventID(camera, start), camera: camera, event: true, from: start.UTC()})
+func (s *Service) event(ctx context.Context, camera string, start, from time.Time) (hls.Playlist, error) {
+	w, err := s.window(ctx, request{id: eventID(camera, start), camera: camera, event: true, from: from})
 	if err != nil {
 		return hls.Playlist{}, err
 	}
@@ -144,13 +143,12 @@ func (s *Service) createEvent(ctx context.Context, old *Window, req request, now
 	if s.tooYoung(marks, now) {
 		return nil, fmt.Errorf("%w: only one so far", ErrNoSegments)
 	}
-	mode := s.refine(ctx, req.camera, marks, maxHeads)
-	w := s.newWindow(old, marks, true, req.from.UnixMicro())
+	k := s.refine(ctx, req.camera, marks, maxHeads)
+	w := s.newWindow(old, marks, true, req.from.UnixMicro(), now)
 	if len(w.Entries) == 0 {
 		return nil, ErrNoSegments
 	}
-	w.Mode = mode
-	w.Lag = now.UnixMicro() - w.Last - s.usual(w)
+	s.begin(w, k, now)
 	return s.endEvent(w, now), nil
 }
 

@@ -15,19 +15,34 @@ const (
 	// Dates of neighbours may overlap by less than a second (RFC 8216bis 6.2.1).
 	maxOverlap = int64(900 * time.Millisecond / time.Microsecond)
 	tolerance  = int64(segment.GapTolerance / time.Microsecond)
+	plain      = int64(500 * time.Millisecond / time.Microsecond) // a missing frame or two is no gap
 	noLimit    = math.MaxInt64
 )
+
+// step is what is known about one segment besides its own mark.
+type step struct {
+	before *mark // the segment before it, nil for the first
+	next   *mark // the segment after it, nil when it is not there yet
+	beat
+	limit int64 // longest EXTINF allowed, microseconds
+}
+
+// apart tells whether footage is missing between neighbours a and b. Exact starts of a steady camera show that plainly;
+// else the gap rule of package segment decides.
+func (s *step) apart(a, b *mark) bool {
+	d := distance(a, b)
+	return isGap(d, s.usual) || (s.steady && a.exact && b.exact && d > s.usual+plain)
+}
 
 // place appends the entry of segment m to entries and returns them and m's true start as far as it is known. It is the
 // one rule for every playlist, live or not; docs/design/live-window.md derives it.
 //
 // The published timeline is a chain: a segment starts where the one before it was said to end, so sums of EXTINF give the
 // dates. Where it truly starts decides how long it is said to last, so an error in one duration is made good by the
-// next. Only when published and true time are further apart than the gap rule allows, the chain is cut by a discontinuity.
+// next. Only when footage is missing, or published and true time are too far apart, a discontinuity cuts the chain.
 //
-// dist is the distance from the segment before, usual how long segments last here, next the segment after m (nil when it
-// is not there yet) and limit the longest EXTINF allowed. It writes into the free capacity of entries.
-func place(entries []Entry, m *mark, dist, usual int64, next *mark, limit int64) ([]Entry, int64) {
+// It writes into the free capacity of entries.
+func place(entries []Entry, m *mark, s step) ([]Entry, int64) {
 	e := Entry{Key: m.key}
 	at := m.start(m.key * usPerSecond) // the first: what its key says
 	if n := len(entries); n == 0 {
@@ -36,22 +51,22 @@ func place(entries []Entry, m *mark, dist, usual int64, next *mark, limit int64)
 		before := &entries[n-1]
 		end := before.end()
 		at = m.start(end)
-		if off := at - end; isGap(dist, usual) || off > tolerance || off < -tolerance {
+		if off := at - end; s.apart(s.before, m) || off > tolerance || off < -tolerance {
 			e.Discontinuity = true
 			e.Start = max(at, end-min(maxOverlap, before.Duration/2))
 		} else {
 			e.Start = end
 		}
 	}
-	stop := at + usual
-	if next != nil {
-		if isGap(distance(m, next), usual) {
-			stop = min(stop, next.start(stop))
+	stop := at + s.usual
+	if s.next != nil {
+		if next := s.next.start(stop); s.apart(m, s.next) {
+			stop = min(stop, next)
 		} else {
-			stop = next.start(stop)
+			stop = next
 		}
 	}
-	e.Duration = min(max(stop-e.Start, minDuration), limit)
+	e.Duration = min(max(stop-e.Start, minDuration), s.limit)
 	return append(entries, e), at
 }
 
@@ -62,40 +77,33 @@ func layout(marks []mark, fallback, ceiling time.Duration) ([]Entry, int64) {
 	var at int64
 	around := surroundings{marks: marks, fallback: fallback, ceiling: ceiling}
 	for i := range marks {
-		usual := around.usual(i)
-		var dist int64
+		s := step{beat: around.beat(i), limit: noLimit}
 		if i > 0 {
-			dist = distance(&marks[i-1], &marks[i])
+			s.before = &marks[i-1]
 		}
-		var next *mark
 		if i+1 < len(marks) {
-			next = &marks[i+1]
+			s.next = &marks[i+1]
 		}
-		entries, at = place(entries, &marks[i], dist, usual, next, noLimit)
+		entries, at = place(entries, &marks[i], s)
 	}
 	return entries, at
 }
 
-// surroundings answers what is usual around a segment in the middle of known ones, remembering the last answer.
+// surroundings answers what is usual around a segment in the middle of known ones.
 type surroundings struct {
 	marks             []mark
 	fallback, ceiling time.Duration
 	window            [recentLen]int64
-	lo, hi            int // window holds the distances lo..hi-1, where distance i lies between marks i and i+1
 }
 
-func (s *surroundings) usual(i int) int64 {
+func (s *surroundings) beat(i int) beat {
 	lo, hi := max(0, i-recentLen/2), min(len(s.marks)-1, i+recentLen/2)
-	if hi <= lo {
-		return usualOf(nil, s.fallback, s.ceiling)
+	n := 0
+	for j := lo; j < hi; j++ {
+		s.window[n] = distance(&s.marks[j], &s.marks[j+1])
+		n++
 	}
-	if lo != s.lo || hi != s.hi {
-		for j := lo; j < hi; j++ {
-			s.window[j-lo] = distance(&s.marks[j], &s.marks[j+1])
-		}
-		s.lo, s.hi = lo, hi
-	}
-	return usualOf(s.window[:hi-lo], s.fallback, s.ceiling)
+	return beatOf(s.window[:n], s.fallback, s.ceiling)
 }
 
 // targetDuration is the smallest legal EXT-X-TARGETDURATION for entries: the longest EXTINF, rounded (RFC 8216bis 4.4.3.1).

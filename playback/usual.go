@@ -41,67 +41,57 @@ func distance(a, b *mark) int64 {
 // isGap applies the gap rule of package segment.
 func isGap(distance, usual int64) bool { return segment.Gap(duration(distance), duration(usual)) }
 
-// usualOf returns how long a camera's segments usually last, in microseconds, given the distances between the starts of
-// some neighbouring segments in any order, gaps among them. The middle value is taken, so that gaps and stray short
-// segments do not count; distances that only keys tell apart (whole seconds, not all the same) are averaged instead. A
-// value above ceiling is believed only when the neighbours agree, and none above maxSegment: then, and without any
-// distance, it is fallback.
-func usualOf(distances []int64, fallback, ceiling time.Duration) int64 {
+// beat is what is usual for a camera around some segment.
+type beat struct {
+	usual  int64 // microseconds between the starts of segments
+	steady bool  // hardly any of them differs from that by more than closeBy
+}
+
+// closeBy is how far the starts of a steady camera's segments may be off: rounding of timestamps, not whole frames.
+const closeBy = int64(30 * time.Millisecond / time.Microsecond)
+
+// beatOf finds it from the distances between the starts of some neighbouring segments, in any order and gaps among them.
+// The middle value is taken, so that gaps and stray short segments do not count; distances that only keys tell apart
+// (whole seconds, not all the same) are averaged instead. A value above ceiling is believed only when the neighbours
+// agree, and none above maxSegment: then, and without any distance, it is fallback.
+func beatOf(distances []int64, fallback, ceiling time.Duration) beat {
 	if len(distances) == 0 {
-		return micros(fallback)
+		return beat{usual: micros(fallback)}
 	}
 	first, same := distances[0], true
 	for _, d := range distances[1:] {
 		same = same && d == first
 	}
+	if same && first <= micros(ceiling) {
+		return beat{usual: first, steady: len(distances) >= 3}
+	}
 	var buf [recentLen]int64
 	s := append(buf[:0], distances[:min(len(distances), recentLen)]...)
-	if !same {
-		slices.Sort(s)
-	}
+	slices.Sort(s)
 	middle := s[(len(s)-1)/2]
 	limit := middle + micros(segment.GapTolerance)
-	if middle > micros(ceiling)+usPerSecond/2 {
-		agree := 0
-		for _, d := range s {
-			if d >= middle-usPerSecond && d <= limit {
-				agree++
-			}
-		}
-		if middle > micros(maxSegment) || agree < 3 {
-			return micros(fallback)
-		}
-	}
-	if same {
-		return middle
-	}
-	var sum, n int64
+	var sum, near, close, counted int64
+	byKey := true
 	for _, d := range s {
-		if d%usPerSecond != 0 {
-			return middle // exact distances: the middle one is the best guess
+		if d > limit {
+			continue // a gap
 		}
-		if d >= middle-usPerSecond && d <= limit {
-			sum, n = sum+d, n+1
+		counted++
+		byKey = byKey && d%usPerSecond == 0
+		if d >= middle-usPerSecond {
+			sum, near = sum+d, near+1
 		}
-	}
-	return sum / n
-}
-
-// even tells whether all distances that are not gaps are the same: then keys alone give exact durations.
-func even(distances []int64, usual int64) bool {
-	var first int64
-	for _, d := range distances {
-		if isGap(d, usual) {
-			continue
-		}
-		if first == 0 {
-			first = d
-		}
-		if d != first {
-			return false
+		if d >= middle-closeBy && d <= middle+closeBy {
+			close++
 		}
 	}
-	return true
+	if middle > micros(maxSegment) || (middle > micros(ceiling)+usPerSecond/2 && near < 3) {
+		return beat{usual: micros(fallback)}
+	}
+	if byKey && !same {
+		middle = sum / near
+	}
+	return beat{usual: middle, steady: close >= 3 && 4*close >= 3*counted}
 }
 
 // remember returns recent with d added, in a new slice: values of a stored window are never written to.

@@ -15,6 +15,7 @@ type Entry struct {
 	Start         int64 // published start, microseconds since the Unix epoch: the date it is shown with
 	Duration      int64 // microseconds: EXTINF. Without a discontinuity the next Start is Start+Duration
 	Discontinuity bool
+	Added         int64 // live: Unix second in which it joined the window; 0 when it was there from the start
 }
 
 func (e *Entry) end() int64 { return e.Start + e.Duration }
@@ -32,26 +33,19 @@ type Window struct {
 	Entries               []Entry
 
 	// What is known of the camera, to place its next segment.
-	Recent []int64 // microseconds between the starts of its latest segments, gaps included, newest last, at most recentLen
-	Last   int64   // true start of the newest entry, microseconds: exact, or the best guess
-	Exact  bool    // Last was read from the segment
-	Mode   Mode
-	Lag    int64 // microseconds from the end of a segment, by the camera's clock, until it is seen in the bucket
+	Recent  []int64 // microseconds between the starts of its latest segments, gaps included, newest last, at most recentLen
+	Last    int64   // true start of the newest entry, microseconds: exact, or the best guess
+	Exact   bool    // Last is exact: read from the segment, or on the beat since one that was
+	Unsure  int     // how many of the next segments are to be read, because the camera keeps no steady beat
+	Unread  int     // how many segments were placed by the beat since one was read
+	Foreign bool    // its timestamps are not wall-clock (original SDK): keys are all there is
+	Lag     int64   // microseconds from the end of a segment, by the camera's clock, until it is seen in the bucket
 
 	// Of an EVENT playlist.
 	Event bool
 	From  int64 // microseconds: the start that was asked for
 	Ended bool  // it has its ENDLIST
 }
-
-// Mode is how the starts of a camera's segments are found.
-type Mode uint8
-
-const (
-	ByKey    Mode = iota // keys are evenly spaced: the first PTS of a run is read, the rest follows
-	ByPTS                // keys are not evenly spaced: each first PTS is read
-	KeysOnly             // its PTS are not wall-clock (original SDK): keys are all there is
-)
 
 const usPerSecond = int64(time.Second / time.Microsecond)
 
@@ -60,9 +54,6 @@ func duration(us int64) time.Duration { return time.Duration(us) * time.Microsec
 func timeOf(us int64) time.Time       { return time.UnixMicro(us).UTC() }
 
 func (w *Window) newest() *Entry { return &w.Entries[len(w.Entries)-1] }
-
-// usable tells whether the content may still be shown.
-func (w *Window) usable(now time.Time) bool { return len(w.Entries) > 0 && now.Before(w.Expires) }
 
 // playlist renders the window. Dates stand on the first segment and after each discontinuity.
 func (w *Window) playlist() hls.Playlist {

@@ -5,6 +5,7 @@ package hlstest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -117,7 +118,7 @@ func (r *Reloads) record(p *hls.Playlist, bad func(string, ...any)) {
 		}
 		now := published{uri: s.URI, duration: s.Duration, discontinuity: s.Discontinuity, number: number, date: date}
 		if s.URI == "" {
-			now.uri = fmt.Sprintf("key %d", s.Key)
+			now.uri = "key " + strconv.FormatInt(s.Key, 10)
 		}
 		if r.IgnoreQuery {
 			now.uri, _, _ = strings.Cut(now.uri, "?")
