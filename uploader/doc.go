@@ -12,9 +12,8 @@
 // # Cutting
 //
 // A segment starts at an IDR picture whose parameter sets are known: in the access unit, remembered from an earlier one, or from
-// Config.ParameterSets. Those that the access unit lacks are put in front of it, so each segment decodes alone. It ends before the
-// first IDR at or after Config.SegmentDuration (to within half a frame interval, so that rounded timestamps do not double a
-// segment) that does not fall into the same second as the start before it. Pictures before the first IDR are dropped and counted.
+// Config.ParameterSets. Those that an IDR lacks are put in front of it, so each segment decodes alone. It ends before the
+// first IDR at or after Config.SegmentDuration (to within half a frame interval, 20 ms at most, so that rounded timestamps do not double a segment) that does not fall into the same second as the start before it. Pictures before the first IDR are dropped and counted.
 //
 // # Time
 //

@@ -110,8 +110,9 @@ func (u *Uploader) headOf(au AccessUnit) []byte {
 // learnSets remembers the parameter sets in front of a picture.
 func (u *Uploader) learnSets(nals []byte) (changed bool) {
 	changed, err := u.params.Update(nals)
-	if err != nil {
-		u.fail(fmt.Errorf("uploader: parameter sets: %w", err))
+	if err != nil && !u.badSets { // the picture is written all the same: a decoder may know better
+		u.badSets = true
+		u.fail(fmt.Errorf("uploader: parameter sets that cannot be read: %w", err))
 	}
 	if changed {
 		u.sets = u.params.Append(u.sets[:0])
@@ -133,15 +134,14 @@ func (u *Uploader) missesSets(nals []byte) bool {
 // appendVideo writes one picture into the open segment; starts says that it is its first, so the tables come before it.
 func (u *Uploader) appendVideo(au AccessUnit, info h264.Info, head []byte, starts bool) error {
 	parts, rest := u.parts[:0], au
-	if (starts || u.setsPending) && u.missesSets(head[:info.SliceOffset]) {
+	if (info.IDR || u.setsPending) && u.missesSets(head[:info.SliceOffset]) {
 		parts, rest = takeParts(parts, au, info.AUDBytes)
 		parts = append(parts, u.sets)
 	}
 	u.setsPending = false
 	parts, _ = takeParts(parts, rest, len(rest.Data)+len(rest.Tail))
 	pts, dts := u.time.place(au.PTS, au.DTS)
-	f := mpegts.VideoFrame{Parts: parts, PTS: pts, DTS: dts, HasAUD: info.AUDBytes > 0,
-		RandomAccess: info.IDR && (starts || info.HasSPS && info.HasPPS)}
+	f := mpegts.VideoFrame{Parts: parts, PTS: pts, DTS: dts, HasAUD: info.AUDBytes > 0, RandomAccess: info.IDR}
 
 	u.open.frames++
 	var tables []byte

@@ -37,6 +37,7 @@ type Uploader struct {
 	sets        []byte // all of params, Annex B
 	setsPending bool   // some came without a picture and must precede the next one
 	sawIDR      bool
+	badSets     bool // reported
 	headBuf     []byte
 	parts       [5][]byte // of the picture that is being written
 	scratch     []byte    // tables, or one audio PES
