@@ -3,7 +3,11 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"log/slog"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -17,6 +21,7 @@ const description = `Records IP cameras straight into S3 and plays the footage b
 Start with "s3cam demo": two simulated cameras, an S3 store and the web page on this machine, nothing to install.
 
 Each flag can also be given as an environment variable, named beside it; a flag wins over the variable.
+
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done but some footage was dropped, 130 interrupted.`
 
 var commands = []string{"demo", "serve", "push", "probe", "playlist", "version"}
@@ -36,12 +41,24 @@ type cli struct {
 	Probe    probeCmd    `cmd:"" help:"Check MPEG-TS files strictly and tell what is in them."`
 	Playlist playlistCmd `cmd:"" help:"Print the live or a replay playlist of a camera."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
-
-	Log logFlags `embed:"" prefix:"log-" group:"log"`
 }
 
-func (c *cli) vars() kong.Vars {
-	return kong.Vars{}
+// seconds is a duration that may be written as Go does (3s, 1m30s) or as CloudFormation does: a number of seconds.
+type seconds time.Duration
+
+func (s seconds) d() time.Duration { return time.Duration(s) }
+
+func (s *seconds) UnmarshalText(text []byte) error {
+	if n, err := strconv.ParseFloat(string(text), 64); err == nil && math.Abs(n) < 1e9 {
+		*s = seconds(n * float64(time.Second))
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		return errors.New("want a duration as 3s or 1m30s, or a number of seconds")
+	}
+	*s = seconds(d)
+	return nil
 }
 
 type logFlags struct {
@@ -50,10 +67,10 @@ type logFlags struct {
 }
 
 // logger returns the log on standard error; auto is the level of the command. Times are in UTC, like everything else.
-func (g *globals) logger(auto slog.Level) *slog.Logger {
+func (l logFlags) logger(w io.Writer, auto slog.Level) *slog.Logger {
 	level := auto
-	if g.log.Level != "auto" {
-		if err := level.UnmarshalText([]byte(g.log.Level)); err != nil {
+	if l.Level != "auto" {
+		if err := level.UnmarshalText([]byte(l.Level)); err != nil {
 			level = auto
 		}
 	}
@@ -63,10 +80,10 @@ func (g *globals) logger(auto slog.Level) *slog.Logger {
 		}
 		return a
 	}}
-	if g.log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(g.err, o))
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
 	}
-	return slog.New(slog.NewTextHandler(g.err, o))
+	return slog.New(slog.NewTextHandler(w, o))
 }
 
 // storeFlags choose the S3 store of the commands that talk to one.
@@ -80,12 +97,12 @@ type storeFlags struct {
 
 // playbackFlags are the playback parameters of the deployment manual, under the same names everywhere.
 type playbackFlags struct {
-	ItemInPlaylist                    int           `default:"6" help:"Segments in the live window (CloudFormation: ItemInPlaylist). It grows when three target durations would not fit."`
-	M3U8TargetDuration                int           `name:"m3u8-target-duration" default:"9" help:"Largest EXT-X-TARGETDURATION in seconds (CloudFormation: M3U8TargetDuration)."`
-	NearRealtimeReplayCachePeriod     time.Duration `default:"600s" help:"How long an idle live window is kept and a presigned URL stays the same (CloudFormation: NearRealtimeReplayCachePeriod)."`
-	NearRealtimeReplayPrecedingPeriod time.Duration `default:"120s" help:"How far back a first poll looks, also the tolerance for a wrong camera clock (CloudFormation: NearRealtimeReplayPrecedingPeriod)."`
-	TSClipDuration                    time.Duration `name:"ts-clip-duration" default:"3s" help:"Length of a segment where nothing else is known (CloudFormation: TSClipDuration)."`
-	MaxReplay                         time.Duration `default:"168h" help:"Longest range of one replay playlist."`
+	ItemInPlaylist                    int     `default:"6" help:"Segments in the live window (CloudFormation: ItemInPlaylist). It grows when three target durations would not fit."`
+	M3U8TargetDuration                int     `name:"m3u8-target-duration" default:"9" help:"Largest EXT-X-TARGETDURATION in seconds (CloudFormation: M3U8TargetDuration)."`
+	NearRealtimeReplayCachePeriod     seconds `default:"600s" help:"How long an idle live window is kept and a presigned URL stays the same (CloudFormation: NearRealtimeReplayCachePeriod)."`
+	NearRealtimeReplayPrecedingPeriod seconds `default:"120s" help:"How far back a first poll looks, also the tolerance for a wrong camera clock (CloudFormation: NearRealtimeReplayPrecedingPeriod)."`
+	TSClipDuration                    seconds `name:"ts-clip-duration" default:"3s" help:"Length of a segment where nothing else is known (CloudFormation: TSClipDuration)."`
+	MaxReplay                         seconds `default:"168h" help:"Longest range of one replay playlist."`
 }
 
 // deliveryFlags choose how players get segments from serve.
@@ -98,8 +115,8 @@ type deliveryFlags struct {
 func (f *playbackFlags) playback() standalone.Playback {
 	return standalone.Playback{
 		ItemInPlaylist: f.ItemInPlaylist, M3U8TargetDuration: f.M3U8TargetDuration,
-		NearRealtimeReplayCachePeriod: f.NearRealtimeReplayCachePeriod, NearRealtimeReplayPrecedingPeriod: f.NearRealtimeReplayPrecedingPeriod,
-		TSClipDuration: f.TSClipDuration, MaxReplay: f.MaxReplay,
+		NearRealtimeReplayCachePeriod: f.NearRealtimeReplayCachePeriod.d(), NearRealtimeReplayPrecedingPeriod: f.NearRealtimeReplayPrecedingPeriod.d(),
+		TSClipDuration: f.TSClipDuration.d(), MaxReplay: f.MaxReplay.d(),
 	}
 }
 

@@ -17,14 +17,15 @@ import (
 )
 
 type demoCmd struct {
-	Data      string        `placeholder:"DIR" help:"Keep the recordings in this directory. Without it they lie in a temporary one that is removed at the end."`
-	For       time.Duration `placeholder:"DURATION" help:"Stop by itself after this time, as 30s or 5m."`
-	Segment   time.Duration `default:"3s" help:"Length of the segments that the cameras cut, 1s to 30s. Shorter means less delay and more requests."`
-	HTTP      string        `name:"http" placeholder:"ADDR" group:"web" help:"Address of the page and the API. Without it 127.0.0.1:8080, or a free port when that is taken."`
-	Anonymous bool          `group:"web" help:"Allow --http beyond this machine although anyone who reaches it can watch."`
-	S3        string        `name:"s3" placeholder:"ADDR" group:"store" help:"Address of the S3 store. Without it 127.0.0.1:9000, or a free port when that is taken."`
+	Data      string  `placeholder:"DIR" help:"Keep the recordings in this directory. Without it they lie in a temporary one that is removed at the end."`
+	For       seconds `placeholder:"DURATION" help:"Stop by itself after this time, as 30s or 5m."`
+	Segment   seconds `default:"3s" help:"Length of the segments that the cameras cut, 1s to 30s. Shorter means less delay and more requests."`
+	HTTP      string  `name:"http" placeholder:"ADDR" group:"web" help:"Address of the page and the API. Without it 127.0.0.1:8080, or a free port when that is taken."`
+	Anonymous bool    `group:"web" help:"Allow --http beyond this machine although anyone who reaches it can watch."`
+	S3        string  `name:"s3" placeholder:"ADDR" group:"store" help:"Address of the S3 store. Without it 127.0.0.1:9000, or a free port when that is taken."`
 
 	Engine engineFlags `embed:"" group:"store"`
+	Log    logFlags    `embed:"" prefix:"log-" group:"log"`
 }
 
 // engineFlags hold the key pair of the embedded store.
@@ -58,11 +59,11 @@ const (
 func demoStart() time.Time { return time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 func (c *demoCmd) Run(ctx context.Context, g *globals) error {
-	if c.Segment < time.Second || c.Segment > 30*time.Second {
-		return usage("--segment %v: want 1s to 30s", c.Segment)
+	if c.Segment.d() < time.Second || c.Segment.d() > 30*time.Second {
+		return usage("--segment %v: want 1s to 30s", c.Segment.d())
 	}
 	if c.For < 0 {
-		return usage("--for %v: want a positive duration", c.For)
+		return usage("--for %v: want a positive duration", c.For.d())
 	}
 	dir := c.Data
 	if dir == "" {
@@ -79,10 +80,10 @@ func (c *demoCmd) Run(ctx context.Context, g *globals) error {
 	}
 	if c.For > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.For)
+		ctx, cancel = context.WithTimeout(ctx, c.For.d())
 		defer cancel()
 	}
-	sound := standalone.Camera{ID: demoCameraSound, Clip: simcam.FrontDoor(), Segment: c.Segment}
+	sound := standalone.Camera{ID: demoCameraSound, Clip: simcam.FrontDoor(), Segment: c.Segment.d()}
 	recording := sound
 	recording.ID, recording.Segment = demoRecording, 0
 	return standalone.Run(ctx, standalone.Config{
@@ -91,11 +92,11 @@ func (c *demoCmd) Run(ctx context.Context, g *globals) error {
 			Volatile: c.Data == "",
 		},
 		Web:       standalone.Web{Addr: or(c.HTTP, demoHTTP), Fallback: c.HTTP == "", Anonymous: c.Anonymous},
-		Playback:  standalone.Playback{TSClipDuration: c.Segment},
-		Cameras:   []standalone.Camera{sound, {ID: demoCameraSilent, Clip: simcam.Workshop(), Segment: c.Segment}},
+		Playback:  standalone.Playback{TSClipDuration: c.Segment.d()},
+		Cameras:   []standalone.Camera{sound, {ID: demoCameraSilent, Clip: simcam.Workshop(), Segment: c.Segment.d()}},
 		Recording: &standalone.Recording{Camera: recording, Start: demoStart(), Duration: demoLength},
 		Ready:     func(a standalone.Addresses) { c.welcome(g.out, a) },
-		Logger:    g.logger(slog.LevelWarn),
+		Logger:    c.Log.logger(g.err, slog.LevelWarn),
 	})
 }
 
@@ -112,7 +113,7 @@ func (c *demoCmd) welcome(w io.Writer, a standalone.Addresses) {
 	end := strings.ReplaceAll(demoStart().Add(demoLength).Format(time.DateTime), " ", "%20")
 	until := "until Ctrl-C"
 	if c.For > 0 {
-		until = fmt.Sprintf("for %v, or until Ctrl-C", c.For)
+		until = fmt.Sprintf("for %v, or until Ctrl-C", c.For.d())
 	}
 	fmt.Fprintf(w, `
 s3cam demo: two cameras are recording into an S3 store on this machine, %s.
@@ -127,7 +128,7 @@ s3cam demo: two cameras are recording into an S3 store on this machine, %s.
     live          %[2]s/playlist.m3u8?camera_id=%[3]s
     replay        %[2]s/replay.m3u8?camera_id=%[5]s&start=%[6]s&end=%[7]s
 
-`, until, a.Web, demoCameraSound, demoCameraSilent, demoRecording, start, end, 2*c.Segment)
+`, until, a.Web, demoCameraSound, demoCameraSilent, demoRecording, start, end, 2*c.Segment.d())
 	storeBlock(w, a)
 	where := "in a temporary directory, removed at the end; --data DIR keeps them"
 	if c.Data != "" {

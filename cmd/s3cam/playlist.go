@@ -25,15 +25,16 @@ import (
 )
 
 type playlistCmd struct {
-	URL     string        `arg:"" optional:"" help:"Address of an s3cam server, as http://127.0.0.1:8080. Without it the store is read directly."`
-	Camera  string        `required:"" placeholder:"ID" help:"Camera id."`
-	Start   string        `placeholder:"TIME" help:"Begin of a replay: \"2021-05-01 11:00:00\" (UTC), RFC 3339 or Unix seconds. Without it: the live playlist."`
-	End     string        `placeholder:"TIME" help:"End of the replay. Without it the playlist goes up to now and stays open."`
-	Presign time.Duration `placeholder:"DURATION" help:"List signed URLs that are valid this long, so that any player can play the output (only without URL). Else object keys are listed."`
+	URL     string  `arg:"" optional:"" help:"Address of an s3cam server, as http://127.0.0.1:8080. Without it the store is read directly."`
+	Camera  string  `required:"" placeholder:"ID" help:"Camera id."`
+	Start   string  `placeholder:"TIME" help:"Begin of a replay: \"2021-05-01 11:00:00\" (UTC), RFC 3339 or Unix seconds. Without it: the live playlist."`
+	End     string  `placeholder:"TIME" help:"End of the replay. Without it the playlist goes up to now and stays open."`
+	Presign seconds `placeholder:"DURATION" help:"List signed URLs that are valid this long, so that any player can play the output (only without URL). Else object keys are listed."`
 
 	Keys  keyFlags      `embed:"" group:"store"`
 	Store storeFlags    `embed:"" group:"store"`
 	Play  playbackFlags `embed:"" group:"playback"`
+	Log   logFlags      `embed:"" prefix:"log-" group:"log"`
 }
 
 func (playlistCmd) Help() string {
@@ -72,8 +73,8 @@ func (c *playlistCmd) Run(ctx context.Context, g *globals) error {
 		return usage("--end must be after --start")
 	case c.Presign != 0 && c.URL != "":
 		return usage("--presign is for reading a store directly; a server signs as it is configured")
-	case c.Presign < 0 || c.Presign > 7*24*time.Hour:
-		return usage("--presign %v: S3 accepts up to 168h", c.Presign)
+	case c.Presign < 0 || c.Presign.d() > 7*24*time.Hour:
+		return usage("--presign %v: S3 accepts up to 168h", c.Presign.d())
 	}
 	if c.URL != "" {
 		return c.fromServer(ctx, g, camera, start, end)
@@ -133,7 +134,7 @@ func answerError(resp *http.Response, body []byte) error {
 }
 
 func (c *playlistCmd) fromStore(ctx context.Context, g *globals, camera string, start, end time.Time) error {
-	log := g.logger(slog.LevelWarn)
+	log := c.Log.logger(g.err, slog.LevelWarn)
 	client, err := c.Store.client(ctx, c.Keys, log)
 	if err != nil {
 		return err
@@ -142,8 +143,8 @@ func (c *playlistCmd) fromStore(ctx context.Context, g *globals, camera string, 
 	p := c.Play
 	service, err := playback.New(playback.Config{
 		Store: client, Heads: client, FirstPTS: mpegts.FirstPTS, Windows: cache.NewMemory(cache.MemoryConfig{Logger: log}), Logger: log,
-		ItemInPlaylist: p.ItemInPlaylist, M3U8TargetDuration: p.M3U8TargetDuration, NearRealtimeReplayCachePeriod: p.NearRealtimeReplayCachePeriod,
-		NearRealtimeReplayPrecedingPeriod: p.NearRealtimeReplayPrecedingPeriod, TSClipDuration: p.TSClipDuration, MaxReplay: p.MaxReplay,
+		ItemInPlaylist: p.ItemInPlaylist, M3U8TargetDuration: p.M3U8TargetDuration, NearRealtimeReplayCachePeriod: p.NearRealtimeReplayCachePeriod.d(),
+		NearRealtimeReplayPrecedingPeriod: p.NearRealtimeReplayPrecedingPeriod.d(), TSClipDuration: p.TSClipDuration.d(), MaxReplay: p.MaxReplay.d(),
 	})
 	if err != nil {
 		return kinded{err, errUsage}
@@ -175,7 +176,7 @@ func (c *playlistCmd) uris(ctx context.Context, client *s3.Client, camera string
 		path := string(hls.AppendPath(nil, camera))
 		return func(dst []byte, s *hls.Segment) []byte { return playback.AppendKey(dst, path, s) }, nil
 	}
-	signer, err := client.Presigner(ctx, time.Now(), c.Presign)
+	signer, err := client.Presigner(ctx, time.Now(), c.Presign.d())
 	if err != nil {
 		return nil, err
 	}

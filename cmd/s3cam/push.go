@@ -21,23 +21,24 @@ import (
 )
 
 type pushCmd struct {
-	Camera  string        `required:"" placeholder:"ID" help:"Camera id: the prefix under which the segments are stored."`
-	Input   string        `required:"" placeholder:"FILE" help:"H.264 (.h264, .264, Annex B) or MPEG-TS (.ts), told apart by their content; - reads standard input."`
-	Audio   string        `placeholder:"FILE" help:"AAC in ADTS (.aac) that belongs to a raw H.264 input."`
-	FPS     string        `placeholder:"RATE" help:"Pictures per second of raw H.264, as 25 or 30000/1001. Default: what the stream says, else 25."`
-	Start   string        `placeholder:"TIME" help:"When the first picture was taken: \"2021-05-01 11:00:00\" (UTC), RFC 3339 or Unix seconds. Default: now."`
-	Speed   string        `default:"realtime" enum:"realtime,max" help:"realtime: as a camera would; max: as fast as the store takes it."`
-	Segment time.Duration `default:"3s" help:"Length of the segments, 1s to 60s. A segment ends at the first key frame from there on."`
-	Ring    int           `default:"32" placeholder:"MIB" help:"Memory for segments that are not stored yet, in MiB: with realtime it bridges an outage of the store, beyond it the oldest are dropped."`
-	Tags    string        `placeholder:"K=V&..." help:"Object tags of each segment, encoded like a URL query."`
+	Camera  string  `required:"" placeholder:"ID" help:"Camera id: the prefix under which the segments are stored."`
+	Input   string  `required:"" placeholder:"FILE" help:"H.264 (.h264, .264, Annex B) or MPEG-TS (.ts), told apart by their content; - reads standard input."`
+	Audio   string  `placeholder:"FILE" help:"AAC in ADTS (.aac) that belongs to a raw H.264 input."`
+	FPS     string  `placeholder:"RATE" help:"Pictures per second of raw H.264, as 25 or 30000/1001. Default: what the stream says, else 25."`
+	Start   string  `placeholder:"TIME" help:"When the first picture was taken: \"2021-05-01 11:00:00\" (UTC), RFC 3339 or Unix seconds. Default: now."`
+	Speed   string  `default:"realtime" enum:"realtime,max" help:"realtime: as a camera would; max: as fast as the store takes it."`
+	Segment seconds `default:"3s" help:"Length of the segments, 1s to 60s. A segment ends at the first key frame from there on."`
+	Ring    int     `default:"32" help:"Memory for segments that are not stored yet, in MiB: with realtime it bridges an outage of the store, beyond it the oldest are dropped."`
+	Tags    string  `placeholder:"K=V&..." help:"Object tags of each segment, encoded like a URL query."`
 
 	Keys  keyFlags   `embed:"" group:"store"`
 	Store storeFlags `embed:"" group:"store"`
+	Log   logFlags   `embed:"" prefix:"log-" group:"log"`
 }
 
 // keyFlags are the credentials of the commands that talk to a store.
 type keyFlags struct {
-	S3AccessKey    string `name:"s3-access-key" placeholder:"KEY" help:"Access key. Without it credentials come from where AWS tools take them: AWS_* variables, profiles, roles."`
+	S3AccessKey    string `name:"s3-access-key" placeholder:"KEY" help:"Access key. Without it credentials come from where AWS tools take them: AWS_* variables, profiles, roles; serve without --s3-url: of the embedded store, as in demo."`
 	S3SecretKey    string `name:"s3-secret-key" placeholder:"SECRET" help:"Its secret key. Prefer the variable: a command line can be read by others on the machine."`
 	S3SessionToken string `name:"s3-session-token" placeholder:"TOKEN" help:"Session token of temporary credentials."`
 }
@@ -61,7 +62,7 @@ func (c *pushCmd) Run(ctx context.Context, g *globals) error {
 	if err != nil {
 		return err
 	}
-	log := g.logger(silentLevel) // what matters is in the progress and the summary
+	log := c.Log.logger(g.err, silentLevel) // what matters is in the progress and the summary
 	client, err := c.Store.client(ctx, c.Keys, log)
 	if err != nil {
 		return err
@@ -99,8 +100,8 @@ func (c *pushCmd) parse(g *globals) (cfg push.Config, in push.Input, err error) 
 		return cfg, in, usage("--camera: %v", err)
 	}
 	c.Camera = prefix
-	if c.Segment < uploader.MinSegmentDuration || c.Segment > uploader.MaxSegmentDuration {
-		return cfg, in, usage("--segment %v: want %v to %v", c.Segment, uploader.MinSegmentDuration, uploader.MaxSegmentDuration)
+	if d := c.Segment.d(); d < uploader.MinSegmentDuration || d > uploader.MaxSegmentDuration {
+		return cfg, in, usage("--segment %v: want %v to %v", c.Segment.d(), uploader.MinSegmentDuration, uploader.MaxSegmentDuration)
 	}
 	if c.Ring < 1 || c.Ring > uploader.MaxRingBytes>>20 {
 		return cfg, in, usage("--ring %d: want 1 to %d MiB", c.Ring, uploader.MaxRingBytes>>20)
@@ -118,7 +119,7 @@ func (c *pushCmd) parse(g *globals) (cfg push.Config, in push.Input, err error) 
 	if err := s3.ValidateTags(c.Tags); err != nil {
 		return cfg, in, usage("--tags: %v", err)
 	}
-	cfg.Uploader = uploader.Config{Prefix: prefix, SegmentDuration: c.Segment, RingBytes: c.Ring << 20, Tags: c.Tags}
+	cfg.Uploader = uploader.Config{Prefix: prefix, SegmentDuration: c.Segment.d(), RingBytes: c.Ring << 20, Tags: c.Tags}
 	return cfg, in, nil
 }
 

@@ -23,7 +23,6 @@ type streams struct {
 type globals struct {
 	streams
 	env map[string]string
-	log logFlags
 }
 
 // exited unwinds from kong when it has printed help.
@@ -54,7 +53,6 @@ func run(ctx context.Context, args, env []string, std streams) (err error) {
 	if err != nil {
 		return usageError(args, err)
 	}
-	g.log = c.Log
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return parsed.Run(g)
 }
@@ -63,12 +61,11 @@ func newParser(c *cli, g *globals) (*kong.Kong, error) {
 	return kong.New(c,
 		kong.Name("s3cam"),
 		kong.Description(description),
-		kong.Vars(c.vars()),
 		kong.Writers(g.out, g.err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.Resolvers(envResolver(g.env)),
 		kong.ValueFormatter(showEnv),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 110}),
 		kong.ExplicitGroups(groups),
 	)
 }

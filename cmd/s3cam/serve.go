@@ -24,6 +24,7 @@ type serveCmd struct {
 	Store    storeFlags    `embed:"" group:"store"`
 	Delivery deliveryFlags `embed:"" group:"playback"`
 	Play     playbackFlags `embed:"" group:"playback"`
+	Log      logFlags      `embed:"" prefix:"log-" group:"log"`
 }
 
 func (serveCmd) Help() string {
@@ -43,7 +44,7 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 		Web:      standalone.Web{Addr: c.HTTP, Anonymous: c.Anonymous, Hosts: c.Host, CORSOrigins: c.CORSOrigin},
 		Playback: c.Play.playback(),
 		Ready:    func(a standalone.Addresses) { c.welcome(g.out, a) },
-		Logger:   g.logger(slog.LevelInfo),
+		Logger:   c.Log.logger(g.err, slog.LevelInfo),
 	}
 	if err := c.Delivery.apply(&cfg.Playback); err != nil {
 		return err
