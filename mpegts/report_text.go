@@ -69,11 +69,8 @@ func (r *Report) summary() string {
 		n    int64
 		name string
 	}{{r.Errors, "error"}, {r.Warnings, "warning"}, {r.Infos, "info"}} {
-		switch {
-		case c.n == 1:
-			parts = append(parts, "1 "+c.name)
-		case c.n > 1:
-			parts = append(parts, fmt.Sprintf("%d %ss", c.n, c.name))
+		if c.n > 0 {
+			parts = append(parts, count(int(c.n), c.name, c.name+"s"))
 		}
 	}
 	if parts == nil {
@@ -100,7 +97,7 @@ func (s *StreamReport) describe() string {
 		parts = append(parts, fmt.Sprintf("%d Hz", s.SampleRate), channels(s.Channels))
 	}
 	if s.Kind != Other {
-		frames := fmt.Sprintf("%d frames", s.Frames)
+		frames := count(int(s.Frames), "frame", "frames")
 		if s.Kind == Video {
 			frames += fmt.Sprintf(" (%d IDR)", s.IDRs)
 		}
