@@ -96,7 +96,7 @@ func (cfg *Config) beat(w *Window) beat {
 
 // Limits of a live window beyond ItemInPlaylist.
 const (
-	maxWindow = 120 // segments, after a burst
+	burst = 3 // times as long as usual at most, after many segments came at once
 	// A player that reloads once per target duration (RFC 8216bis 6.3.4) and is a little late still sees every segment.
 	minListed = 2 * time.Second // and two target durations
 )
@@ -111,10 +111,14 @@ func (w *Window) slide(items int, now time.Time) {
 	}
 	least := int64(3*w.TargetDuration) * usPerSecond
 	before := now.Add(-minListed - time.Duration(2*w.TargetDuration)*time.Second).Unix()
+	usual := items // segments in the window when none came in a burst
+	if len(w.Entries) > 0 {
+		usual = max(items, int(least/(total/int64(len(w.Entries))))+1)
+	}
 	n := 0
 	for len(w.Entries)-n > items && total-w.Entries[n].Duration >= least {
 		e := &w.Entries[n]
-		if e.Added >= before && len(w.Entries)-n <= maxWindow {
+		if e.Added >= before && len(w.Entries)-n <= burst*usual {
 			break
 		}
 		total -= e.Duration

@@ -108,10 +108,7 @@ func (b *bucket) List(ctx context.Context, prefix, startAfter string, pageSize i
 	keys := b.keys // replaced, not changed, by put
 	b.mu.Unlock()
 	from := max(prefix, startAfter)
-	i, found := slices.BinarySearch(keys, from)
-	if found && from == startAfter {
-		i++
-	}
+	i := searchAfter(keys, from, from == startAfter)
 	for {
 		b.mu.Lock()
 		b.lists[call].pages++
@@ -292,4 +289,13 @@ func keys(p hls.Playlist) (out []time.Time) {
 		out = append(out, time.Unix(s.Key, 0).UTC())
 	}
 	return out
+}
+
+// searchAfter finds the first key at from, or behind it.
+func searchAfter(keys []string, from string, behind bool) int {
+	i, found := slices.BinarySearch(keys, from)
+	if found && behind {
+		i++
+	}
+	return i
 }

@@ -5,6 +5,7 @@ package playback
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -119,35 +120,37 @@ func (s *Service) between(ctx context.Context, camera string, from, to time.Time
 	return marks, nil
 }
 
-// withinDay is between for begin and end within one day. The first slice is listed alone: most often there is no other,
-// and a day that has little is complete with it.
+// withinDay is between for begin and end within one day. A page is listed first: a short range or a day with little footage
+// is complete with it. The rest follows in slices of about a page, concurrently.
 func (s *Service) withinDay(ctx context.Context, camera string, begin, end time.Time) ([]mark, error) {
-	page := time.Duration(maxPage-2) * s.TSClipDuration
-	first := begin.Add(page)
-	if first.After(end) {
-		first = end
-	}
-	marks, more, err := s.slice(ctx, camera, begin, first, true)
-	if err != nil || !more || !first.Before(end) {
+	const perSlice = maxPage - 2
+	marks, more, err := s.slice(ctx, camera, begin, end, perSlice)
+	if err != nil || !more {
 		return marks, err
 	}
-	// What stopped the first slice is the first segment of the rest.
+	// What stopped it is the first segment of the rest.
 	rest := time.Unix(marks[len(marks)-1].key, 0).UTC()
 	if !rest.Before(end) {
 		return marks, nil
 	}
 	marks = marks[:len(marks)-1]
+	page := perSlice * s.TSClipDuration
 	n := int((end.Sub(rest) + page - 1) / page)
 	step := (end.Sub(rest)/time.Duration(n) + time.Second).Truncate(time.Second)
 	found := make([][]mark, n)
-	err = parallel(ctx, n, maxLists, func(ctx context.Context, i int) (err error) {
+	err = parallel(ctx, n, maxLists, func(ctx context.Context, i int) error {
 		a, b := rest.Add(time.Duration(i)*step), rest.Add(time.Duration(i+1)*step)
 		if b.After(end) {
 			b = end
 		}
-		if a.Before(b) {
-			found[i], _, err = s.slice(ctx, camera, a, b, i == n-1)
+		if !a.Before(b) {
+			return nil
 		}
+		part, more, err := s.slice(ctx, camera, a, b, math.MaxInt)
+		if more && i < n-1 {
+			part = part[:len(part)-1] // the next slice has it
+		}
+		found[i] = part
 		return err
 	})
 	if err != nil {
@@ -164,23 +167,18 @@ func (s *Service) withinDay(ctx context.Context, camera string, begin, end time.
 	return out, nil
 }
 
-// slice lists begin <= key < end, both in one day, and with one more when asked for; more tells that there is one.
-func (s *Service) slice(ctx context.Context, camera string, begin, end time.Time, oneMore bool) (marks []mark, more bool, err error) {
+// slice lists begin <= key < end, both in one day, but at most `most` segments. more tells that there are others in that
+// day; then the first of them is the last of marks.
+func (s *Service) slice(ctx context.Context, camera string, begin, end time.Time, most int) (marks []mark, more bool, err error) {
 	expected := int(end.Sub(begin)/s.TSClipDuration) + 1
-	marks = make([]mark, 0, expected+2)
+	marks = make([]mark, 0, min(expected, maxPage)+2)
 	limit := end.Unix()
 	if end.Nanosecond() > 0 {
 		limit++
 	}
 	more, err = s.scan(ctx, camera, begin, after(camera, begin), expected+1, func(m mark) bool {
-		if m.key >= limit {
-			if oneMore {
-				marks = append(marks, m)
-			}
-			return false
-		}
 		marks = append(marks, m)
-		return true
+		return m.key < limit && len(marks) <= most
 	})
 	return marks, more, err
 }
