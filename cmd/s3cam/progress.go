@@ -109,7 +109,7 @@ func (p *pushProgress) show(s push.Progress) {
 		return
 	}
 	p.spoke = now
-	line := fmt.Sprintf("%s read, %s stored in %d segments, %s", clock(s.Position), size(s.Stats.Stored.Bytes), s.Stats.Stored.Segments, rate(s.Stats.Throughput))
+	line := fmt.Sprintf("%s read, %s stored in %s, %s", clock(s.Position), size(s.Stats.Stored.Bytes), count(s.Stats.Stored.Segments, "segment"), rate(s.Stats.Throughput))
 	if n := s.Stats.Pending.Segments; n > 0 {
 		line += fmt.Sprintf(", %d waiting", n)
 	}
@@ -139,26 +139,34 @@ func (p *pushProgress) end(r push.Result, notes []string, err error) {
 	}
 	s := r.Stats
 	if n := s.DroppedBeforeIDR; n > 0 && s.Begun > 0 {
-		fmt.Fprintf(p.w, "note: %d pictures that no key frame precedes were left out\n", n)
+		fmt.Fprintf(p.w, "note: %s that no key frame precedes left out\n", count(n, "picture"))
 	}
 	if s.Begun == 0 {
 		return // the error says why
 	}
 	took := p.now().Sub(p.began)
-	fmt.Fprintf(p.w, "stored %d segments, %s, %v of video from %s, in %v\n", s.Stored.Segments, size(s.Stored.Bytes),
+	fmt.Fprintf(p.w, "stored %s, %s, %v of video from %s, in %v\n", count(s.Stored.Segments, "segment"), size(s.Stored.Bytes),
 		s.Stored.Duration.Round(time.Millisecond), r.Start.UTC().Format("2006-01-02 15:04:05.000 UTC"), took.Round(time.Millisecond))
 	if r.Existing > 0 {
-		fmt.Fprintf(p.w, "  of these %d were there already\n", r.Existing)
+		fmt.Fprintf(p.w, "  %d of them there already\n", r.Existing)
 	}
 	if s.MovedKeys > 0 {
-		fmt.Fprintf(p.w, "  %d went under a later second because other footage had theirs\n", s.MovedKeys)
+		fmt.Fprintf(p.w, "  %d of them under a later second, because other footage had theirs\n", s.MovedKeys)
 	}
 	if s.Retries > 0 {
-		fmt.Fprintf(p.w, "  %d uploads had to be repeated\n", s.Retries)
+		fmt.Fprintf(p.w, "  %s repeated\n", count(s.Retries, "upload"))
 	}
 	if d := s.Dropped(); d.Segments > 0 {
-		fmt.Fprintf(p.w, "dropped %d segments, %s, %v of video\n", d.Segments, size(d.Bytes), d.Duration.Round(time.Millisecond))
+		fmt.Fprintf(p.w, "dropped %s, %s, %v of video\n", count(d.Segments, "segment"), size(d.Bytes), d.Duration.Round(time.Millisecond))
 	}
+}
+
+// count gives "1 segment", "2 segments".
+func count(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func clock(d time.Duration) string {
