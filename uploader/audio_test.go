@@ -4,6 +4,7 @@ package uploader_test
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func av(length, lead time.Duration) []sound {
 		at := time.Duration(n) * audioStep
 		list = append(list, arrival{sound{at, true}, at - lead})
 	}
-	slices.SortStableFunc(list, func(a, b arrival) int { return int(a.arrives - b.arrives) })
+	slices.SortStableFunc(list, func(a, b arrival) int { return cmp.Compare(a.arrives, b.arrives) })
 	var out []sound
 	for _, a := range list {
 		out = append(out, a.sound)

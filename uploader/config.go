@@ -61,7 +61,7 @@ type Config struct {
 	// A try may last MinTimeout plus four times what the segment takes at the throughput seen so far, MaxTimeout at most.
 	MinTimeout, MaxTimeout time.Duration
 
-	Now    func() time.Time // the device's wall clock; time.Now
+	Now    func() time.Time // the device's wall clock, called from several goroutines; time.Now
 	Logger *slog.Logger     // nil discards
 
 	// The callbacks run without any lock held, on the goroutine that caused the event: that of a Write or Flush, or the

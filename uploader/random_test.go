@@ -41,7 +41,7 @@ type oracle struct {
 	answers   script
 	lied      map[string]bool // stored although an error was answered
 	tried     map[string]bool
-	drops     []uploader.Drop
+	mu        sync.Mutex
 	stored    []uploader.Stored
 	perReason map[uploader.DropReason]int64
 }
@@ -89,17 +89,21 @@ func randomRun(t *testing.T, data []byte) {
 	o.bucket = &bucket{t: t, before: o.put, server: func() time.Time { return now() }}
 	cfg := uploader.Config{
 		Putter: o.bucket, SegmentDuration: time.Duration(1+s.pick(4)) * time.Second, RingBytes: 64<<10 + s.next()*1024, Audio: s.pick(2) == 1,
-		OnDrop:             func(d uploader.Drop) { o.drops = append(o.drops, d); o.perReason[d.Reason]++ },
-		OnStored:           func(st uploader.Stored) { o.stored = append(o.stored, st) },
+		OnDrop: func(d uploader.Drop) {
+			o.mu.Lock()
+			o.perReason[d.Reason]++
+			o.mu.Unlock()
+		},
+		OnStored:           func(st uploader.Stored) { o.stored = append(o.stored, st) }, // always on the worker
 		RefreshCredentials: func(context.Context) error { return nil },
 		UploadJitter:       time.Duration(s.pick(3)-1) * 100 * time.Millisecond,
 	}
-	wrong := time.Duration(0)
-	cfg.Now = func() time.Time { return now().Add(wrong) }
+	var wrong atomic.Int64 // device clock minus true time
+	cfg.Now = func() time.Time { return now().Add(time.Duration(wrong.Load())) }
 	if s.pick(2) == 1 {
 		cfg.Epoch = epoch
 	} else {
-		wrong = []time.Duration{0, time.Hour, -24 * time.Hour, 5 * time.Second}[s.pick(4)]
+		wrong.Store(int64([]time.Duration{0, time.Hour, -24 * time.Hour, 5 * time.Second}[s.pick(4)]))
 	}
 	answers := s.pick(2) // the server is good, or as the bytes say
 	if answers == 1 {
@@ -124,7 +128,7 @@ func randomRun(t *testing.T, data []byte) {
 		case op < 10:
 			clock -= time.Hour
 		case op < 12:
-			wrong += time.Duration(s.next()-128) * time.Second
+			wrong.Add(int64(s.next()-128) * int64(time.Second))
 		case op < 14:
 			_ = u.Flush()
 		case op < 15:
