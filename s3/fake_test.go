@@ -150,9 +150,12 @@ func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	escaped := r.URL.EscapedPath()
 	key, ok := strings.CutPrefix(escaped, "/"+bucket+"/")
-	if !ok {
+	if !ok && escaped != "/"+bucket {
 		xmlError(w, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
 		return
+	}
+	if !ok {
+		key = ""
 	}
 	key, err := url.PathUnescape(key)
 	if err != nil {

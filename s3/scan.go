@@ -256,16 +256,17 @@ func (s *scanner) onlySpaceLeft() bool {
 	return s.i == len(s.b)
 }
 
-func isNameChar(c byte) bool {
-	return c-'a' < 26 || c-'A' < 26 || c-'0' < 10 || c == '-' || c == '_' || c == '.'
-}
+// nameChars is the set of bytes of the names that are accepted: letters, digits and - . _ (one bit per ASCII character).
+var nameChars = [4]uint32{0, 0x03ff6000, 0x87fffffe, 0x07fffffe}
 
 // name reads an element or attribute name; empty means that there is none.
 func (s *scanner) name() []byte {
-	from := s.i
-	for s.i < len(s.b) && isNameChar(s.b[s.i]) {
-		s.i++
+	b, i := s.b, s.i
+	for i < len(b) && b[i] < 128 && nameChars[b[i]>>5]>>(b[i]&31)&1 != 0 {
+		i++
 	}
+	from := s.i
+	s.i = i
 	if from < s.i && (s.b[from]-'0' < 10 || s.b[from] == '-' || s.b[from] == '.') {
 		s.i = from // these do not begin a name
 	}

@@ -2,6 +2,6 @@
 
 //go:build !race
 
-package sigv4_test
+package sigv4
 
 const raceEnabled = false

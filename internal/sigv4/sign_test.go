@@ -124,7 +124,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 }
 
 func TestSigningAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if sigv4.RaceEnabled {
 		t.Skip("sync.Pool drops entries under the race detector")
 	}
 	var s sigv4.Signer
