@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import './style.css';
+import './views/views.css';
 import { API, loadConfig } from './api';
 import type { App, View } from './app';
 import { ServerClock } from './clock';
@@ -37,7 +38,7 @@ function controls(shell: Scope, settings: Settings): HTMLElement {
     'aria-label': () => settings.t.zone,
     on: { change: (_, e) => { settings.zoneChoice = e.value === 'utc' ? 'utc' : 'browser'; } },
   },
-  shell.h('option', { value: 'browser' }, () => settings.t.zoneBrowser(settings.browserZoneLabel(Date.now()))),
+  shell.h('option', { value: 'browser' }, () => settings.t.zoneBrowser(settings.browserOffset(Date.now()))),
   shell.h('option', { value: 'utc' }, 'UTC'));
   zone.value = settings.zoneChoice;
   return shell.h('div', { class: 'controls' }, zone, language);

@@ -77,6 +77,11 @@ export class Settings {
     return this.#zone === 'utc' ? 'UTC' : this.browserZoneLabel(ms);
   }
 
+  /** browserOffset names the browser's zone shortly: "UTC+08:00". */
+  browserOffset(ms: number): string {
+    return formatOffset(ms, this.#browserZone);
+  }
+
   browserZoneLabel(ms: number): string {
     const offset = formatOffset(ms, this.#browserZone);
     return this.#browserZone === offset ? offset : `${this.#browserZone}, ${offset}`;

@@ -33,6 +33,8 @@ export const en = {
   minutesAgo: (n: number) => plural(n, 'minute ago', 'minutes ago'),
   hoursAgo: (n: number) => plural(n, 'hour ago', 'hours ago'),
   daysAgo: (n: number) => plural(n, 'day ago', 'days ago'),
+  monthsAgo: (n: number) => plural(n, 'month ago', 'months ago'),
+  yearsAgo: (n: number) => plural(n, 'year ago', 'years ago'),
 
   behind: (seconds: string) => `${seconds} s behind the camera`,
   latency: 'Latency',
@@ -47,7 +49,7 @@ export const en = {
   silentTitle: 'The camera sends nothing',
   silentText: (since: string) =>
     `Last picture at ${since}. The camera or its network may be off. Playback goes on by itself when it comes back.`,
-  noFootageYet: 'There is no footage of this camera yet. This page keeps looking.',
+  notSending: 'This camera sends nothing at the moment. The picture appears by itself when it does.',
   noFootageHere: 'There is no footage in this range.',
   offline: 'The server cannot be reached.',
   serverError: 'The server reported an error.',
@@ -73,7 +75,7 @@ export const en = {
   needEnd: 'The end must be later than the start.',
   timeSkipped: 'Clocks were set forward over this time: it does not exist in this zone.',
   inFuture: 'This time has not come yet.',
-  recordedOn: (day: string) => `Recorded on ${day}`,
+  recorded: 'Recorded',
   dayBefore: 'Day before',
   dayAfter: 'Day after',
   loadingRanges: 'Looking for footage…',

@@ -11,15 +11,17 @@
 /** What upload, listing, download and appending may take at the start, before anything was measured, in seconds. */
 export const assumedDelay = 0.7;
 
-/** Playback that is left when a new segment arrives; what LiveSync steers to, in seconds. */
-export const margin = 0.5;
+/** margin is the playback that is left when a new segment arrives; what LiveSync steers to, in seconds. */
+export function margin(segment: number): number {
+  return Math.min(0.4 + 0.1 * segment, 1);
+}
 
 /**
  * startDelay says how far before the end of the playlist to begin, in seconds. listedEnd is the program time of that
  * end and now the server's time, both in milliseconds; window and segment are durations in seconds.
  */
 export function startDelay(now: number, listedEnd: number | undefined, segment: number, window: number): number {
-  const latency = segment + assumedDelay + margin;
+  const latency = segment + assumedDelay + margin(segment);
   const age = listedEnd === undefined ? segment / 2 : (now - listedEnd) / 1000;
   // Older than a segment and a bit: the camera is silent or the clocks disagree, so show the last segment.
   const delay = age > segment * 2 + 2 || age < -2 ? segment : latency - age;
@@ -31,7 +33,7 @@ export function startDelay(now: number, listedEnd: number | undefined, segment: 
  * times in quick succession, then not at all (the player's own, slower polling goes on anyway).
  */
 export class PollPlanner {
-  #lateness = 0.3; // from a segment's end to its being listed, in seconds; estimated
+  #lateness = 0.15; // from a segment's end to its being listed, in seconds; estimated
   #missed = 0;
   #end: number | undefined; // of the newest segment listed
 
@@ -65,7 +67,7 @@ export interface Steer {
 }
 
 /**
- * LiveSync steers the playback position so that each new segment arrives when about margin seconds are left to play.
+ * LiveSync steers the playback position so that each new segment arrives when about the margin is left to play.
  *
  * For each arrival it keeps (end of the buffer before it) - (arrival time): the position line that would just have run
  * dry. The lowest of the last few lines, less the margin, is where playback should be.
@@ -73,6 +75,7 @@ export interface Steer {
 export class LiveSync {
   readonly #lines: number[] = [];
   #lastArrival = -Infinity;
+  #margin = margin(1);
   #rate = 1;
   #extra = 0; // grows with each stall, shrinks with each segment that arrived in time; seconds
 
@@ -88,6 +91,7 @@ export class LiveSync {
       this.#extra = Math.max(0, this.#extra - 0.02);
     }
     this.#lastArrival = now;
+    this.#margin = margin(segment);
   }
 
   /** stalled: playback ran dry although the camera sends. */
@@ -101,7 +105,7 @@ export class LiveSync {
       this.#rate = 1;
       return { rate: 1, jump: 0 };
     }
-    const excess = Math.min(...this.#lines) + now - position - margin - this.#extra; // > 0: later than needed
+    const excess = Math.min(...this.#lines) + now - position - this.#margin - this.#extra; // > 0: later than needed
     if (excess > 2.5) {
       this.#rate = 1;
       return { rate: 1, jump: excess - 0.2 };
@@ -109,12 +113,17 @@ export class LiveSync {
     // Begin at 0.15 s, end at 0.03 s: no hunting around the goal.
     const idle = this.#rate === 1 ? 0.15 : 0.03;
     if (excess > idle) {
-      this.#rate = Math.min(1.08, 1.02 + excess * 0.06);
+      this.#rate = Math.min(1.08, inSteps(1.03 + excess * 0.06));
     } else if (excess < -idle) {
-      this.#rate = Math.max(0.92, 0.98 + excess * 0.12);
+      this.#rate = Math.max(0.92, inSteps(0.98 + excess * 0.12));
     } else {
       this.#rate = 1;
     }
     return { rate: this.#rate, jump: 0 };
   }
+}
+
+/** inSteps rounds a rate to 2 %: each change of the rate is work for the audio path, and finer ones cannot be heard. */
+function inSteps(rate: number): number {
+  return Math.round(rate * 50) / 50;
 }

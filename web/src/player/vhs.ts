@@ -55,14 +55,8 @@ function timed(v: unknown): TimedSegment {
   if (!isObject(v)) {
     return { duration: 0, programTime: undefined, start: undefined };
   }
-  const timing = isObject(v['videoTimingInfo']) ? v['videoTimingInfo'] : {};
-  const shown = number(timing['transmuxedPresentationStart']);
-  const prepended = number(timing['transmuxerPrependedSeconds']) ?? 0;
-  return {
-    duration: number(v['duration']) ?? 0,
-    programTime: number(v['programDateTime']),
-    start: shown === undefined ? number(v['start']) : shown + prepended,
-  };
+  // start is set once the segment was appended; it is where its video begins on the player's own time line.
+  return { duration: number(v['duration']) ?? 0, programTime: number(v['programDateTime']), start: number(v['start']) };
 }
 
 /** A live window is looked at as a whole; of anything longer, so many segments on each side of where one looks. */

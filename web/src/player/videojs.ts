@@ -45,7 +45,7 @@ export function createPlayer(parent: HTMLElement, mode: 'live' | 'range' | 'grow
       children:
         mode === 'live'
           ? ['playToggle', 'customControlSpacer', ...common]
-          : ['playToggle', 'skipBackward', 'skipForward', 'currentTimeDisplay', 'progressControl', 'seekToLive',
+          : ['playToggle', 'skipBackward', 'skipForward', 'progressControl', 'seekToLive',
             'remainingTimeDisplay', 'playbackRateMenuButton', ...common],
       skipButtons: { backward: 10, forward: 10 },
     },

@@ -14,5 +14,9 @@ export function ago(t: Messages, ms: number): string {
   if (seconds < 48 * 3600) {
     return t.hoursAgo(Math.floor(seconds / 3600));
   }
-  return t.daysAgo(Math.floor(seconds / 86400));
+  const days = Math.floor(seconds / 86400);
+  if (days < 60) {
+    return t.daysAgo(days);
+  }
+  return days < 730 ? t.monthsAgo(Math.floor(days / 30.44)) : t.yearsAgo(Math.floor(days / 365.25));
 }

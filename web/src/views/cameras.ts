@@ -33,20 +33,21 @@ export function camerasView(app: App): View {
       }
       return last === undefined ? settings.t.neverSeen : settings.t.lastSeen(ago(settings.t, clock.now() - last));
     };
+    // The first choice is what there is to see: live pictures, or else what was recorded.
+    const live = s.h('a', {
+      class: camera.live ? 'button primary' : 'button', href: formatRoute({ view: 'live', camera: camera.id }),
+      'aria-label': () => settings.t.watchLive(camera.id),
+    }, () => settings.t.live);
+    const replay = s.h('a', {
+      class: camera.live ? 'button' : 'button primary', href: formatRoute({ view: 'play', camera: camera.id }),
+      'aria-label': () => settings.t.replayOf(camera.id),
+    }, () => settings.t.replay);
     return s.h('li', { class: 'camera' },
-      s.h('a', { class: 'name', href: formatRoute({ view: 'live', camera: camera.id }), dir: 'auto' }, camera.id),
+      s.h('a', { class: 'name', href: (camera.live ? live : replay).getAttribute('href') ?? '', dir: 'auto' }, camera.id),
       s.h('p', { class: camera.live ? 'state live' : 'state' }, state),
       camera.last !== undefined && s.h('p', { class: 'when' },
         () => `${settings.t.lastFootage} ${formatDateTime(camera.last ?? 0, settings.zone)}`),
-      s.h('p', { class: 'actions' },
-        s.h('a', {
-          class: 'button primary', href: formatRoute({ view: 'live', camera: camera.id }),
-          'aria-label': () => settings.t.watchLive(camera.id),
-        }, () => settings.t.live),
-        s.h('a', {
-          class: 'button', href: formatRoute({ view: 'play', camera: camera.id }),
-          'aria-label': () => settings.t.replayOf(camera.id),
-        }, () => settings.t.replay)));
+      s.h('p', { class: 'actions' }, ...(camera.live ? [live, replay] : [replay, live])));
   };
 
   const empty = (s: Scope): HTMLElement => s.h('div', { class: 'notice' },

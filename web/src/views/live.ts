@@ -35,7 +35,7 @@ export function liveView(app: App, camera: string): View {
     }),
   }, () => settings.t.replayLast);
 
-  const element = scope.h('div', {},
+  const element = scope.h('div', { class: 'live-view' },
     scope.h('nav', {}, scope.h('a', { href: formatRoute({ view: 'cameras' }) }, () => `← ${settings.t.back}`)),
     scope.h('div', { class: 'heading' },
       scope.h('h1', { dir: 'auto' }, camera),

@@ -65,7 +65,7 @@ export function playerBox(scope: Scope, app: App, source: Source, atEnd: readonl
       case 'retrying': {
         const why = status.reason;
         return message(s, undefined, () => {
-          const text = why === 'notFound' ? t().noFootageYet : reasonText(settings, why);
+          const text = why === 'notFound' ? t().notSending : reasonText(settings, why);
           return status.kind === 'retrying' && why !== 'notFound' ? `${text} ${t().retryingIn(status.seconds)}` : text;
         }, ...(why === 'notFound' ? [] : [retry]));
       }

@@ -29,9 +29,10 @@ export function rangeList(
       type: 'button', 'aria-label': label, title: label, disabled, on: { click: () => { instant = to(); void load(); } },
     }, sign);
   const element = scope.h('section', { class: 'card' },
+    scope.h('h2', {}, () => settings.t.recorded),
     scope.h('div', { class: 'day' },
       step(() => day().start - 1, () => settings.t.dayBefore, '‹', () => false),
-      scope.h('h2', {}, () => settings.t.recordedOn(formatDate(instant, settings.zone))),
+      scope.h('p', { 'aria-live': 'polite' }, () => formatDate(instant, settings.zone)),
       step(() => day().end, () => settings.t.dayAfter, '›', () => day().end > clock.now())),
     list.element);
 
