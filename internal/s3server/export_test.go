@@ -4,6 +4,7 @@ package s3server
 
 import (
 	"context"
+	"os"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
@@ -16,3 +17,6 @@ func (s *Server) ListByGateway(ctx context.Context, in *s3.ListObjectsV2Input) (
 	}
 	return len(out.Contents), str(out.NextContinuationToken), nil
 }
+
+// WatchSync replaces fsync. It is to be called before Run.
+func (s *Server) WatchSync(fsync func(*os.File) error) { s.gw.dirs.fsync = fsync }

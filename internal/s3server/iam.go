@@ -50,7 +50,8 @@ func (i *iam) lookup(access, token string) (Account, error) {
 	if i.accounts == nil {
 		return Account{}, auth.ErrNoSuchUser
 	}
-	a, err := i.accounts.Lookup(access, token)
+	// Views of the request's buffer, which is used again: the lookup may keep what it is given.
+	a, err := i.accounts.Lookup(strings.Clone(access), strings.Clone(token))
 	switch {
 	case err == nil:
 		return a, nil
@@ -94,7 +95,7 @@ func (i *iam) EvaluatePolicy(access, token string, actions []auth.Action, resour
 	var ev auth.PolicyEvaluation
 	fill(&ev.Decisions, len(resources), len(actions), func(r, c int) bool {
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(resources[r], auth.ResourceArnPrefix), "/")
-		return a.Allow != nil && a.Allow(string(actions[c]), bucket, key)
+		return a.Allow != nil && a.Allow(string(actions[c]), strings.Clone(bucket), strings.Clone(key))
 	})
 	return ev, nil
 }

@@ -48,6 +48,7 @@ type rawResponse struct {
 	header http.Header
 	body   string
 	code   string // of an S3 error
+	closes bool   // the server ends the connection
 }
 
 func hexHash(s string) string { sum := sha256.Sum256([]byte(s)); return hex.EncodeToString(sum[:]) }
@@ -102,7 +103,7 @@ func readResponse(br *bufio.Reader, method string) (rawResponse, error) {
 		if hr.StatusCode == http.StatusContinue {
 			continue
 		}
-		res := rawResponse{status: hr.StatusCode, header: hr.Header, body: string(b)}
+		res := rawResponse{status: hr.StatusCode, header: hr.Header, body: string(b), closes: hr.Close}
 		var e struct{ Code string }
 		if hr.StatusCode >= 300 && xml.Unmarshal(b, &e) == nil {
 			res.code = e.Code

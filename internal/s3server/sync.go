@@ -20,7 +20,7 @@ func (g *gateway) syncData(f *os.File) error {
 	if g.durability == DurabilityNone {
 		return nil
 	}
-	return g.dirs.limited(f.Sync)
+	return g.dirs.limited(f)
 }
 
 // syncParents puts the directory entries that lead from the bucket to the key on disk.
@@ -37,20 +37,21 @@ func (g *gateway) syncParents(bucketDir, key string) error {
 // folder syncs minute, hour, … until it meets a level that is known. It is safe for concurrent use.
 type dirSyncer struct {
 	slots chan struct{}
+	fsync func(*os.File) error // (*os.File).Sync; tests watch it and make it fail
 
 	mu    sync.Mutex
 	known map[string]dirID
 }
 
 func newDirSyncer() *dirSyncer {
-	return &dirSyncer{slots: make(chan struct{}, maxSyncs), known: make(map[string]dirID)}
+	return &dirSyncer{slots: make(chan struct{}, maxSyncs), fsync: (*os.File).Sync, known: make(map[string]dirID)}
 }
 
-// limited runs one sync call when a slot is free.
-func (d *dirSyncer) limited(sync func() error) error {
+// limited syncs a file or directory when a slot is free.
+func (d *dirSyncer) limited(f *os.File) error {
 	d.slots <- struct{}{}
 	defer func() { <-d.slots }()
-	return sync()
+	return d.fsync(f)
 }
 
 // sync makes the entry of key durable, and the entries of all directories between bucketDir, which is durable, and key.
@@ -103,7 +104,7 @@ func (d *dirSyncer) syncOne(dir string) (dirID, error) {
 		return dirID{}, err
 	}
 	defer f.Close()
-	if err := d.limited(f.Sync); err != nil {
+	if err := d.limited(f); err != nil {
 		return dirID{}, err
 	}
 	return identify(f), nil

@@ -34,6 +34,7 @@ type target struct {
 	prefix            string // "" or ending in '/'
 	embedded          *s3servertest.Bucket
 	sdk               *s3.Client
+	close             func() // idle connections of sdk
 }
 
 func newTarget(t *testing.T) *target {
@@ -83,7 +84,8 @@ func (t *target) connect(tb testing.TB) {
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}}
-	tb.Cleanup(client.CloseIdleConnections)
+	t.close = client.CloseIdleConnections
+	tb.Cleanup(t.close)
 	t.sdk = s3.New(s3.Options{
 		BaseEndpoint: &t.url, Region: t.region, UsePathStyle: true, HTTPClient: client,
 		Credentials: credentials.NewStaticCredentialsProvider(t.access, t.secret, ""), RetryMaxAttempts: 1,
