@@ -3,7 +3,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -45,20 +44,21 @@ func TestFootageSurvivesTheWholePath(t *testing.T) {
 			if code != 0 && code != 3 { // 3: pictures before the first IDR cannot be kept
 				t.Fatalf("push: exit %d\n%s", code, out)
 			}
+			allowed := ownMessages(t, c)
 			playlist := s.replay(c.name)
-			level := "warning"
-			if c.noisy {
-				level = "fatal" // what is wrong in the file itself stays wrong
-			}
-			if got := md5(t, level, playlist, "0:v", "rawvideo", "-fps_mode", "passthrough"); got != c.md5 {
+			got, said := md5(t, playlist, "0:v", "rawvideo", "-fps_mode", "passthrough")
+			if got != c.md5 {
 				t.Errorf("md5 of the decoded frames is %s, want %s (%s frames)\n%s", got, c.md5, c.frames, out)
 			}
+			silent(t, "the playlist", said, allowed)
 			if c.audio != "" {
-				if got, want := md5(t, "warning", playlist, "0:a", "s16le"), md5(t, "error", c.audio, "0:a", "s16le"); got != want {
+				got, said := md5(t, playlist, "0:a", "s16le")
+				if want, _ := md5(t, c.audio, "0:a", "s16le"); got != want {
 					t.Errorf("md5 of the decoded sound is %s, want that of the source, %s", got, want)
 				}
+				silent(t, "the sound of the playlist", said, allowed)
 			}
-			checkSegments(t, s, c.name)
+			checkSegments(t, s, c.name, allowed)
 		})
 	}
 }
@@ -68,17 +68,33 @@ func (s server) replay(camera string) string {
 	return s.web + "/replay.m3u8?" + url.Values{"camera_id": {camera}, "start": {start}, "end": {"2026-03-29 01:05:00"}}.Encode()
 }
 
-// md5 decodes one stream with ffmpeg and returns the md5 of all of it.
-func md5(t *testing.T, level, input, stream, format string, flags ...string) string {
+// brokenInside names what is wrong in the file itself, which no cutting can mend.
+var brokenInside = map[string]string{
+	"features/membrane_input-30-240p-vp-sps-pps": "sps", // SPS 4 is illegal and not used by any picture
+}
+
+// ownMessages returns what ffmpeg says about the file itself: that stays as it is.
+func ownMessages(t *testing.T, c clip) map[string]bool {
 	t.Helper()
-	args := append([]string{"-i", input, "-map", stream}, flags...)
-	out := ffmpeg(t, level, append(args, "-f", format, "md5:")...)
-	return strings.TrimPrefix(strings.TrimSpace(string(out)), "MD5=")
+	_, said := run(t, "ffmpeg", "-nostdin", "-i", c.path, "-f", "null", "-")
+	if c.name == "features/openh264_Cisco_Men_whisper_640x320_CABAC_Bframe_9" {
+		// Its SPS does not tell the reordering depth (no bitstream_restriction), so the decoder finds it out.
+		said["Increasing reorder buffer to 1"] = true
+	}
+	return said
+}
+
+// md5 decodes one stream with ffmpeg and returns the md5 of all of it, and what ffmpeg said.
+func md5(t *testing.T, input, stream, format string, flags ...string) (sum string, messages map[string]bool) {
+	t.Helper()
+	args := append([]string{"-nostdin", "-i", input, "-map", stream}, flags...)
+	out, said := run(t, "ffmpeg", append(args, "-f", format, "md5:")...)
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "MD5="), said
 }
 
 // checkSegments fetches each segment of the playlist, lets our own strict analyzer and ffprobe judge it, and checks that each one
 // decodes alone.
-func checkSegments(t *testing.T, s server, camera string) {
+func checkSegments(t *testing.T, s server, camera string, allowed map[string]bool) {
 	t.Helper()
 	dir := t.TempDir()
 	var files []string
@@ -100,24 +116,23 @@ func checkSegments(t *testing.T, s server, camera string) {
 	if len(files) == 0 {
 		t.Fatal("the playlist lists nothing")
 	}
-	cmd := exec.Command(program(t), append([]string{"probe", "--json"}, files...)...)
-	out, err := cmd.Output()
-	if err != nil {
-		t.Errorf("s3cam probe: %v\n%s", err, tail(string(out)))
+	out, _ := exec.Command(program(t), append([]string{"probe", "--json"}, files...)...).Output() // exit 1 means findings
+	var reports []struct {
+		Findings []struct{ Code, Message string }
 	}
-	dec := json.NewDecoder(bytes.NewReader(out))
-	var report any
-	if err := dec.Decode(&report); err != nil {
-		t.Errorf("s3cam probe --json is not JSON: %v", err)
+	if err := json.Unmarshal(out, &reports); err != nil || len(reports) != len(files) {
+		t.Errorf("s3cam probe --json of %d files gives %d reports, %v", len(files), len(reports), err)
+	}
+	for _, r := range reports {
+		for _, f := range r.Findings {
+			if f.Code != brokenInside[camera] {
+				t.Errorf("s3cam probe finds %s: %s", f.Code, f.Message)
+			}
+		}
 	}
 	for _, f := range files {
-		cmd := exec.Command("ffprobe", "-v", "warning", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", f)
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		frames, err := cmd.Output()
-		if err != nil || stderr.Len() > 0 {
-			t.Errorf("ffprobe of %s alone: %v\n%s", filepath.Base(f), err, tail(stderr.String()))
-		}
+		frames, said := run(t, "ffprobe", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", f)
+		silent(t, filepath.Base(f)+" alone", said, allowed)
 		if n := strings.TrimSpace(string(frames)); n == "" || n == "0" || n == "N/A" {
 			t.Errorf("%s alone decodes to %q frames", filepath.Base(f), n)
 		}
