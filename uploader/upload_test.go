@@ -19,11 +19,15 @@ import (
 // now is the wall clock of tests in a synctest bubble, whose time begins in the year 2000: it ends in the second of epoch.
 func now() time.Time { return time.Now().Add(epoch.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))) }
 
-// play feeds length of e in real time.
+// play feeds length of e in real time. In a bubble time stands still unless somebody waits, so a write that waits is seen.
 func play(t testing.TB, u *uploader.Uploader, e *encoder, length time.Duration) {
 	t.Helper()
 	for n := int(length * time.Duration(e.fps) / time.Second); n > 0; n-- {
+		before := time.Now()
 		mustWrite(t, u, e.next())
+		if d := time.Since(before); d != 0 {
+			t.Errorf("WriteVideo waited for %v", d)
+		}
 		time.Sleep(time.Second / time.Duration(e.fps))
 	}
 }
@@ -262,6 +266,27 @@ func TestAnswers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A server that says to everything that it exists is asked a bounded number of times.
+func TestEverythingExists(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bucket{t: t, before: func(context.Context, *uploader.Object, int) error { return uploader.ErrExists }}
+		u := mustNew(t, uploader.Config{Putter: b, Epoch: epoch})
+		e := &encoder{fps: 25, gop: 25, size: 500}
+		for range 25 * 10 {
+			mustWrite(t, u, e.next())
+			synctest.Wait()
+		}
+		if err := u.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		s := u.Stats()
+		checkSums(t, s)
+		if s.DroppedCollision.Segments != 4 || s.Attempts != 3+3+3+4 {
+			t.Errorf("%d segments dropped after %d tries, want 4 after 13", s.DroppedCollision.Segments, s.Attempts)
+		}
+	})
 }
 
 // A segment whose second is taken, and the seconds up to the next one too, is dropped and reported; the others are not touched.

@@ -124,7 +124,7 @@ func New(cfg Config) (*Uploader, error) {
 		tags:     cfg.Tags,
 		hasAudio: cfg.Audio,
 	}
-	u.scratch = make([]byte, 0, max(u.mux.AudioBytes(maxADTSBytes)*2, 2*mpegts.PacketSize))
+	u.scratch = make([]byte, 0, max(u.mux.AudioBytes(maxADTSBytes), 2*mpegts.PacketSize))
 	if cfg.UploadJitter > 0 {
 		u.phase = rand.N(cfg.UploadJitter)
 	}

@@ -229,11 +229,16 @@ func (u *Uploader) failOnce(err error) {
 	}
 }
 
-// moveKey gives segment i the next second as its name, if that is before the name of the segment after it.
+// maxMoves bounds how far from its own time a short segment may be named.
+const maxMoves = 3
+
+// moveKey gives segment i the next second as its name, if that is before the name of the segment after it and within its footage
+// (or three seconds, if it is shorter).
 func (u *Uploader) moveKey(i int) bool {
 	e := &u.queue[i]
 	next := e.key + 1
-	if i+1 < len(u.queue) && next >= u.queue[i+1].key || i+1 == len(u.queue) && u.isOpen && next >= u.open.key {
+	if i+1 < len(u.queue) && next >= u.queue[i+1].key || i+1 == len(u.queue) && u.isOpen && next >= u.open.key ||
+		next > max(secondOf(e.end), secondOf(e.start)+maxMoves) {
 		return false
 	}
 	e.key = next
