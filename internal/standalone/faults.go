@@ -5,43 +5,51 @@ package standalone
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
+	"net"
 	"net/http"
+	"strings"
+	"syscall"
 
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/s3"
 )
 
-// storeFault tells the API what an error of either store means for a viewer.
+// storeFault tells the API what an error of either store means for a viewer. Whatever is not known to be a fault of the
+// store is none.
 func storeFault(err error) httpapi.Fault {
-	var e *s3.Error
+	var answer *s3.Error
+	var file *fs.PathError
+	var network net.Error
+	var number syscall.Errno
 	switch {
-	case errors.Is(err, s3server.ErrNotFound):
+	case errors.Is(err, s3server.ErrNotFound), errors.Is(err, s3.ErrNotFound):
 		return httpapi.FaultMissing
-	case errors.As(err, &e):
+	case errors.Is(err, s3.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+		return httpapi.FaultTimeout
+	case errors.Is(err, s3.ErrThrottled):
+		return httpapi.FaultBusy
+	case errors.As(err, &answer):
 		switch {
-		case errors.Is(err, s3.ErrNotFound) && e.Code != "NoSuchBucket":
-			return httpapi.FaultMissing
-		case e.Status == http.StatusTooManyRequests, e.Status == http.StatusServiceUnavailable:
+		case answer.Status == http.StatusServiceUnavailable:
 			return httpapi.FaultBusy
-		case e.Status >= 400 && e.Status < 500:
+		case answer.Status >= 400 && answer.Status < 500:
 			return httpapi.FaultDenied
 		}
 		return httpapi.FaultBroken
-	case errors.Is(err, context.DeadlineExceeded):
-		return httpapi.FaultTimeout
-	}
-	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return httpapi.FaultTimeout
-	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return httpapi.FaultBroken // the embedded store's disk
-	}
-	if s3.Retryable(err) {
+	case errors.As(err, &file): // the embedded store's disk; it holds an Errno
+		return httpapi.FaultBroken
+	case errors.As(err, &network):
+		if network.Timeout() {
+			return httpapi.FaultTimeout
+		}
+		return httpapi.FaultBusy
+	case errors.As(err, &number), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
 		return httpapi.FaultBusy // connections refused, reset, cut
+	case strings.Contains(err.Error(), "s3: "):
+		return httpapi.FaultBroken // an answer that is no S3
 	}
 	return httpapi.FaultNone
 }
