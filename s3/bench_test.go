@@ -5,6 +5,7 @@ package s3
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -108,19 +109,6 @@ func BenchmarkListPage(b *testing.B) {
 	})
 }
 
-// sink is a server that reads bodies and answers 200.
-func sink(tb testing.TB, secure bool) *httptest.Server {
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
-	s := httptest.NewUnstartedServer(h)
-	if secure {
-		s.StartTLS()
-	} else {
-		s.Start()
-	}
-	tb.Cleanup(s.Close)
-	return s
-}
-
 func BenchmarkPut(b *testing.B) {
 	data := make([]byte, segmentSize)
 	crc := uint32(0)
@@ -143,6 +131,47 @@ func BenchmarkPut(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkPutLoopback sends over loopback to a server in this process that only reads. The difference to net/http alone is
+// the signature, the checksum (CRC32C; over http also SHA-256), and what writing the body directly saves.
+func BenchmarkPutLoopback(b *testing.B) {
+	data := make([]byte, segmentSize)
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	for _, config := range []*tls.Config{nil, {Certificates: certificate.TLS.Certificates}} {
+		url := rawSink(b, config)
+		clientTLS := certificate.Client().Transport.(*http.Transport).TLSClientConfig
+		b.Run(url[:5]+"/s3cam", func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(segmentSize)
+			c := benchClient(b, func(cfg *Config) { cfg.Endpoint, cfg.PathStyle, cfg.RootCAs = url, true, clientTLS.RootCAs })
+			defer c.Close()
+			for b.Loop() {
+				if _, err := c.PutOnce(context.Background(), benchKey, bytes.NewReader(data), segmentSize, PutOptions{ContentType: "video/mp2t", IfNoneMatch: true}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(url[:5]+"/net-http", func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(segmentSize)
+			rt := &http.Transport{TLSClientConfig: clientTLS.Clone()}
+			defer rt.CloseIdleConnections()
+			for b.Loop() {
+				req, err := http.NewRequest("PUT", url+"/"+benchBucket+"/"+benchKey, bytes.NewReader(data))
+				if err != nil {
+					b.Fatal(err)
+				}
+				resp, err := rt.RoundTrip(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				resp.Body.Close()
+			}
+		})
+	}
 }
 
 func BenchmarkPresign(b *testing.B) {

@@ -76,6 +76,7 @@ func TestBucketInAnotherRegionIsFollowed(t *testing.T) {
 		{"301 with the region's name", moved(301, "eu-central-1", ""), []string{first, second}, true},
 		{"307 with the region's name", moved(307, "eu-central-1", ""), []string{first, second}, true},
 		{"400 with the region in the document", moved(400, "eu-central-1", "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-central-1</Region></Error>"), []string{first, second}, true},
+		{"a bare 400 with the region's name, as to HEAD", moved(400, "eu-central-1", ""), []string{first, second}, true},
 		{"301 without a region goes nowhere", moved(301, "", ""), []string{first}, false},
 		{"a host in place of a region goes nowhere", moved(301, "evil.example/", ""), []string{first}, false},
 		{"another partition gets no credentials", moved(301, "cn-north-1", ""), []string{first}, false},

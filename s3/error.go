@@ -127,7 +127,8 @@ func (e *Error) movedStatus() bool {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return true
 	}
-	return e.Code == "AuthorizationHeaderMalformed" || e.Code == "PermanentRedirect"
+	// HEAD tells a wrong region by a bare 400 with the right one in a header.
+	return e.Code == "AuthorizationHeaderMalformed" || e.Code == "PermanentRedirect" || (e.Status == http.StatusBadRequest && e.Code == "" && e.region != "")
 }
 
 func (e *Error) retryable() bool {
@@ -153,6 +154,7 @@ type exchangeError struct {
 	op, key string
 	err     error
 	final   bool
+	late    bool // may help, but not within seconds
 }
 
 func (e *exchangeError) Error() string {
@@ -166,7 +168,9 @@ func (e *exchangeError) Error() string {
 func (e *exchangeError) Unwrap() error { return e.err }
 
 // fail wraps an error that repeating cannot mend.
-func fail(op, key string, err error) error { return &exchangeError{op, key, err, true} }
+func fail(op, key string, err error) error {
+	return &exchangeError{op: op, key: key, err: err, final: true}
+}
 
 func failf(op, key, format string, args ...any) error {
 	return fail(op, key, fmt.Errorf(format, args...))
@@ -177,14 +181,15 @@ func exchangeFailed(ctx context.Context, op, key string, err error) error {
 	if ctx.Err() != nil {
 		return fail(op, key, context.Cause(ctx)) // the caller gave up
 	}
-	// A certificate that does not verify will not do so in a second either.
+	// A certificate that does not verify will not do so in a second either; when the own clock has been set it may.
 	var cert *tls.CertificateVerificationError
-	return &exchangeError{op, key, err, errors.As(err, &cert)}
+	return &exchangeError{op: op, key: key, err: err, late: errors.As(err, &cert)}
 }
 
 // Retryable reports whether repeating the request may help: the network failed, the server did not answer in time, or it
-// answered that it is busy or broken (500, 502, 503, 504, 429, 408, 409, RequestTimeout, SlowDown, a damaged body). It is
-// false for every answer that will stay the same (400, 403, 404, 412...), for a context that ended, for invalid arguments,
+// answered that it is busy or broken (500, 502, 503, 504, 429, 408, 409, RequestTimeout, SlowDown, a damaged body). A
+// certificate that does not verify counts too, because the own clock may be set later; the client itself does not repeat
+// then. It is false for every answer that will stay the same (400, 403, 404, 412...), for a context that ended, for invalid arguments,
 // and for nil.
 func Retryable(err error) bool {
 	var answer *Error
@@ -193,4 +198,10 @@ func Retryable(err error) bool {
 	}
 	var exchange *exchangeError
 	return errors.As(err, &exchange) && !exchange.final
+}
+
+// retryableSoon is Retryable for the client's own repetitions.
+func retryableSoon(err error) bool {
+	var exchange *exchangeError
+	return Retryable(err) && !(errors.As(err, &exchange) && exchange.late)
 }

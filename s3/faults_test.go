@@ -90,6 +90,7 @@ var operations = []struct {
 	{"get", func(ctx context.Context, c *s3.Client) error {
 		o, err := c.Get(ctx, "k", s3.GetOptions{})
 		if err == nil {
+			_, err = io.Copy(io.Discard, o.Body)
 			o.Body.Close()
 		}
 		return err

@@ -152,7 +152,7 @@ func (c *Client) ReadRange(ctx context.Context, key string, offset, n int64) ([]
 			}
 			return err
 		}
-		defer obj.Body.Close()
+		defer obj.Body.(*objectBody).a.finish() // read to its end the connection can be kept
 		if obj.Length < 0 || obj.Length > n {
 			obj.Length = n
 		}

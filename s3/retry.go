@@ -78,7 +78,7 @@ func (c *Client) retry(ctx context.Context, q *call, try func() error) error {
 		if errors.As(err, &answer) && answer.onceMore() {
 			limit = min(limit, 2)
 		}
-		if n >= limit || !Retryable(err) || !c.budget.take() {
+		if n >= limit || !retryableSoon(err) || !c.budget.take() {
 			return err
 		}
 		wait := c.backoff(n, err)
