@@ -19,9 +19,9 @@ const (
 	MinSegmentDuration     = time.Second // keys have a resolution of one second
 	MaxSegmentDuration     = time.Minute
 
-	DefaultRingBytes = 4 << 20  // 6 s of 5 Mbit/s
-	MinRingBytes     = 64 << 10 //
-	MaxRingBytes     = 1 << 30  // addressable on 32-bit systems
+	DefaultRingBytes = 4 << 20 // 6 s of 5 Mbit/s
+	MinRingBytes     = 64 << 10
+	MaxRingBytes     = 1 << 30 // addressable on 32-bit systems
 
 	DefaultRetryMin    = 250 * time.Millisecond
 	DefaultRetryMax    = 4 * time.Second // about the pace of segments, so retries do not load a server more
@@ -36,7 +36,7 @@ const (
 type Config struct {
 	Prefix          string        // the camera: segment.CleanPrefix is applied
 	SegmentDuration time.Duration // target, see the package comment; DefaultSegmentDuration
-	RingBytes       int           // RAM for segments that are not stored yet; DefaultRingBytes. At least two segments should fit
+	RingBytes       int           // RAM for segments that are not stored yet; DefaultRingBytes. At least two segments should fit, better three
 	Putter          Putter
 
 	// Epoch is the UTC of PTS 0, for a source that knows the time of its frames. Zero: live, see the package comment.

@@ -30,7 +30,9 @@
 // continue one frame interval after the last until the next IDR, which starts a segment at the present time. Smaller steps back
 // are flattened, DTS always rises. After a hole of more than 10 s the open segment is closed, and the next one starts at an IDR.
 //
-// The key of a segment is the PTS of its first picture, floored to the second. Keys strictly rise in the life of an Uploader.
+// The key of a segment is the PTS of its first picture, floored to the second. Keys strictly rise in the life of an Uploader. When
+// the bucket has an object of that name from before, the segment gets the next free second before the next segment's, or is
+// dropped when there is none; its timestamps stay.
 //
 // # Clock
 //
@@ -40,15 +42,18 @@
 //
 // # Loss
 //
-// A segment stays in the ring until it is stored. When room is needed, the oldest one that is not being uploaded at that
-// moment is dropped; the bytes of an upload in flight are never touched. When even that does not make enough room, the
-// open segment is dropped as a whole and recording resumes at the next IDR. There is never half a segment, and each drop is counted in
-// [Stats], logged, and reported to Config.OnDrop.
+// A segment stays in the ring until it is stored. When room is needed, the oldest complete one that is not being uploaded at that
+// moment is dropped; an upload in flight is never cancelled for it and its bytes are never touched. When that does not make
+// enough room the open segment is dropped as a whole and recording resumes at the next IDR. So it is also when only one segment waits behind
+// an upload that is as fast as expected: dropping that one would let a slow uplink stand idle. There is never half a segment, and each
+// drop is counted in [Stats], logged, and reported to Config.OnDrop.
+//
+// A ring of three segments and more uses a slow uplink fully; one of two loses up to a third more when the uplink is slower than the stream.
 //
 // # Promise and bounds
 //
 // Experimental API; what is stored follows the contract of package segment and is stable. Memory: RingBytes, 64 KiB of held audio
-// at most, 64 KiB of parameter sets at most, and some 10 KiB. The frame path takes one lock, which nothing holds while it waits for the network,
+// at most, 64 KiB of parameter sets at most (real ones take 100 bytes), and some 30 KiB. The frame path takes one lock, which nothing holds while it waits for the network,
 // and allocates nothing in the steady state. Access units may be of any size up to the ring. Input is untrusted: what is not
 // H.264 or ADTS gives an error.
 package uploader

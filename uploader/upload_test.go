@@ -147,6 +147,7 @@ func TestSlowUplinkIsUsed(t *testing.T) {
 		want int // percent of the pictures
 	}{
 		{0.7, 4, 12}, {2, 4, 35}, {3, 4, 49}, {4, 4, 65}, {5, 4, 65}, {5.5, 4, 100}, {6, 4, 100}, {8, 4, 100},
+		{2, 6, 36}, {4, 6, 72}, {5, 6, 90},
 		{0.7, 8, 12}, {2, 8, 36}, {3, 8, 54}, {4, 8, 72}, {5, 8, 91}, {5.5, 8, 100},
 	} {
 		t.Run(fmt.Sprintf("%v Mbit/s, %d MiB", tt.mbit, tt.mib), func(t *testing.T) {
