@@ -154,7 +154,7 @@ func (p *pushProgress) end(r push.Result, notes []string, err error) {
 		fmt.Fprintf(p.w, "  %d of them under a later second, because other footage had theirs\n", s.MovedKeys)
 	}
 	if s.Retries > 0 {
-		fmt.Fprintf(p.w, "  %s repeated\n", count(s.Retries, "upload"))
+		fmt.Fprintf(p.w, "  %s retried\n", count(s.Retries, "upload"))
 	}
 	if d := s.Dropped(); d.Segments > 0 {
 		fmt.Fprintf(p.w, "dropped %s, %s, %v of video\n", count(d.Segments, "segment"), size(d.Bytes), d.Duration.Round(time.Millisecond))
