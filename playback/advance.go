@@ -139,13 +139,13 @@ func (cfg *Config) due(w *Window) time.Time {
 	return timeOf(w.Last + 2*usual + w.Lag - margin)
 }
 
-// observe notes when the newest segment of w was first seen. The lag follows down at once and up slowly, since being seen
-// late may only mean that nobody asked.
-func (cfg *Config) observe(w *Window, now time.Time) {
-	seen := now.UnixMicro() - w.Last - cfg.beat(w).usual
-	if seen < w.Lag {
-		w.Lag = seen
-	} else {
-		w.Lag += (seen - w.Lag) / 4
+// observe notes that the newest segment of w was seen at now, and that it was not there yet at lacking (zero: not looked).
+// The lag follows only what that proves: a segment that was seen late may have been there for long.
+func (cfg *Config) observe(w *Window, now, lacking time.Time) {
+	end := w.Last + cfg.beat(w).usual
+	if most := now.UnixMicro() - end; most < w.Lag {
+		w.Lag = most
+	} else if least := lacking.UnixMicro() - end; !lacking.IsZero() && least > w.Lag {
+		w.Lag += (least - w.Lag) / 2
 	}
 }

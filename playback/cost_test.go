@@ -98,7 +98,7 @@ func TestANewSegmentIsListedAtOnce(t *testing.T) {
 			if worst > 600*time.Millisecond {
 				t.Errorf("skew %v, %v: a segment was listed %v after its upload", skew, length, worst)
 			}
-			if lists > 5*n/2 || reads > n/4 {
+			if lists > 3*n || reads > n/4 {
 				t.Errorf("skew %v, %v: %d listings and %d reads for %d segments", skew, length, lists, reads, n)
 			}
 		}

@@ -46,7 +46,10 @@ type request struct {
 	from       time.Time // event: the start that was asked for
 }
 
-const refreshAttempts = 5
+const (
+	refreshAttempts = 5
+	minPace         = 250 * time.Millisecond // between listings while a segment is awaited; longer the longer it fails to come
+)
 
 // window returns the current state of a window, refreshed if it may be out of date. Within the process one caller at a
 // time refreshes a window; between processes the first Save wins and the others take its result.
@@ -79,6 +82,11 @@ func (s *Service) window(ctx context.Context, req request) (*Window, error) {
 		if now = s.Now(); s.current(c, w, now) {
 			return w, nil
 		}
+	}
+	if s.usable(w, now) { // there is something to show: do not let a player wait for long
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, s.StoreTimeout/4)
+		defer stop()
 	}
 	fresh, err := s.refresh(ctx, c, w, req)
 	c.done(s.Now(), err)
@@ -140,7 +148,7 @@ func (s *Service) current(c *local, w *Window, now time.Time) bool {
 	if late < 0 {
 		return true
 	}
-	pace := min(max(late/8, 500*time.Millisecond), time.Duration(w.TargetDuration)*time.Second)
+	pace := min(max(late/8, minPace), time.Duration(w.TargetDuration)*time.Second)
 	return !c.checked.IsZero() && now.Sub(c.checked) >= 0 && now.Sub(c.checked) < pace
 }
 
@@ -250,13 +258,21 @@ func (s *Service) update(ctx context.Context, c *local, w *Window, req request, 
 			return nil, err
 		}
 		marks = inOrder(append(listed, marks...))
+		if len(marks) == 0 {
+			c.mu.Lock()
+			c.lacking = now
+			c.mu.Unlock()
+		}
 	}
 	next := w
 	if len(marks) > 0 {
 		k := s.locate(ctx, req.camera, w, marks)
 		next = s.advance(w, marks, now)
 		next.Unsure, next.Unread, next.Foreign = k.Unsure, k.Unread, k.Foreign
-		s.observe(next, now)
+		c.mu.Lock()
+		lacking := c.lacking
+		c.mu.Unlock()
+		s.observe(next, now, lacking)
 	} else if w.Expires.Sub(now) < s.NearRealtimeReplayCachePeriod/2 {
 		prolonged := *w
 		next = &prolonged

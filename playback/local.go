@@ -26,6 +26,7 @@ type local struct {
 
 	mu      sync.Mutex
 	checked time.Time // when the store was last asked, successfully or not
+	lacking time.Time // when a listing last showed nothing new
 	rounds  int       // refreshes finished
 	err     error     // how the last one ended
 	pending []mark    // told by Stored, in the order told
