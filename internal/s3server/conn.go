@@ -3,9 +3,11 @@
 package s3server
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,6 +62,7 @@ type conn struct {
 	ln        *listener
 	once      sync.Once
 	readUntil time.Time // set by the HTTP server; zero = none. Used by the connection's own goroutine only
+	linger    atomic.Bool
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -121,13 +124,51 @@ func (c *conn) SetDeadline(t time.Time) error     { c.readUntil = t; return c.Co
 // SetWriteDeadline does nothing: each write has its own.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
-func (c *conn) Close() error {
-	err := c.Conn.Close()
+// Close closes the connection, at once unless lingerOn was called.
+func (c *conn) Close() (err error) {
 	c.once.Do(func() {
-		c.ln.mu.Lock()
-		delete(c.ln.conns, c)
-		c.ln.mu.Unlock()
-		c.ln.wg.Done()
+		if !c.linger.Load() {
+			err = c.end()
+			return
+		}
+		go func() {
+			c.drain()
+			_ = c.end()
+		}()
 	})
 	return err
+}
+
+func (c *conn) end() error {
+	err := c.Conn.Close()
+	c.ln.mu.Lock()
+	delete(c.ln.conns, c)
+	c.ln.mu.Unlock()
+	c.ln.wg.Done()
+	return err
+}
+
+// Bounds of what is still read from a client whose request was answered before its body was read.
+const (
+	lingerTime  = 5 * time.Second
+	lingerBytes = 64 << 20
+)
+
+// lingerOn makes Close wait for the client. Closing a socket with unread data resets the connection, and the reset may destroy
+// the answer that says why (403) before the client has read it; a device would take it for a network fault and go on sending.
+func lingerOn(nc net.Conn) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	if c, ok := nc.(*conn); ok {
+		c.linger.Store(true)
+	}
+}
+
+func (c *conn) drain() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 }

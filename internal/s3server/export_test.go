@@ -20,3 +20,10 @@ func (s *Server) ListByGateway(ctx context.Context, in *s3.ListObjectsV2Input) (
 
 // WatchSync replaces fsync. It is to be called before Run.
 func (s *Server) WatchSync(fsync func(*os.File) error) { s.gw.dirs.fsync = fsync }
+
+// The parsers of what clients send.
+var (
+	CleanKey   = cleanKey
+	WellFormed = wellFormed
+	FolderOf   = folderOf
+)

@@ -104,6 +104,9 @@ func (f *front) handle(ctx *fasthttp.RequestCtx) {
 	default:
 		f.inner(ctx)
 	}
+	if ctx.Response.ConnectionClose() && ctx.Request.IsBodyStream() {
+		lingerOn(ctx.Conn())
+	}
 	if len(origin) > 0 && len(f.origins) > 0 {
 		h := &ctx.Response.Header
 		h.Add("Vary", "Origin")

@@ -127,3 +127,53 @@ func TestShutdownLeavesNothingRunning(t *testing.T) {
 		t.Error("a second Run succeeded")
 	}
 }
+
+// TestEarlyRefusalIsReadable: a PUT that is refused by its head gets its answer although the server does not read the body, and
+// the connection is not reset while the client still sends.
+func TestEarlyRefusalIsReadable(t *testing.T) {
+	tg := newTarget(t)
+	tg.needEmbedded(t)
+	body := randomBytes(40_000_000, 1)
+	for range 10 {
+		c, err := tg.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// First everything is written, then the answer is read: on a reset in between, neither would work.
+		if _, err := io.WriteString(c, tg.head(rawRequest{method: "PUT", path: tg.path("x"), body: body, access: "UNKNOWN"})+body); err != nil {
+			t.Errorf("write: %v", err)
+		}
+		res, err := readResponse(bufio.NewReader(c), "PUT")
+		if err != nil || res.status != 403 || res.code != "InvalidAccessKeyId" || !res.closes {
+			t.Errorf("%d %s, %v, want 403 and the connection's end", res.status, res.code, err)
+		}
+		_ = c.Close()
+	}
+}
+
+func TestOverloadIsAnsweredSlowDown(t *testing.T) {
+	cfg := config(t)
+	cfg.MaxRequests = 2
+	s, _ := run(t, cfg)
+	tg := targetOf(t, s, rootAccess, rootSecret)
+	r := rawRequest{method: "PUT", path: tg.path("a"), body: randomBytes(1_000_000, 1)}
+	a := half(t, tg, r)
+	r.path = tg.path("b")
+	half(t, tg, r)
+	// The two have to arrive first, and nobody else tells when they have.
+	var res rawResponse
+	for range 10_000 {
+		if res = tg.do(t, rawRequest{method: "GET", path: tg.path("none")}); res.status != 404 {
+			break
+		}
+	}
+	if res.status != 503 || res.code != "SlowDown" {
+		t.Errorf("third request: %d %s, want 503 SlowDown", res.status, res.code)
+	}
+	if _, err := io.WriteString(a, r.body[len(r.body)/2:]); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := readResponse(bufio.NewReader(a), "PUT"); err != nil || res.status != 200 {
+		t.Errorf("one of the two: %d %s, %v", res.status, res.body, err)
+	}
+}
