@@ -19,6 +19,11 @@ const (
 	// MaxAudioPES is the number of bytes that several ADTS frames take together in one PES packet: 16 packets exactly,
 	// 16 x 184 less the PES header. A larger frame gets a PES of its own.
 	MaxAudioPES = 16*payloadBytes - pesPTSBytes
+
+	// MaxAudioWait is how far, in 90 kHz ticks (400 ms), pictures may run ahead of audio frames that wait for their PES to fill.
+	// Beyond it AudioDue asks for a flush, so that sound which stops in the middle of a segment is not written after its time.
+	// It leaves room for an audio encoder that lags behind and keeps well within PCRDelay.
+	MaxAudioWait = 36000
 )
 
 var (
@@ -62,6 +67,12 @@ func (m *Muxer) AppendAudio(dst []byte, adts []byte, pts int64) ([]byte, error) 
 	}
 	a.used += copy(a.buf[a.used:], adts)
 	return dst, nil
+}
+
+// AudioDue tells that audio frames wait which belong more than MaxAudioWait before a picture that is decoded at dts: call
+// FlushAudio before writing it.
+func (m *Muxer) AudioDue(dts int64) bool {
+	return m.audio.used > 0 && timestampDiff(wrapTimestamp(dts), m.audio.pts) > MaxAudioWait
 }
 
 // AudioBytes gives the most bytes that AppendAudio of a frame with frameBytes bytes and a FlushAudio after it append

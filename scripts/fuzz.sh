@@ -5,6 +5,6 @@ set -eu
 for file in $(git grep -l '^func Fuzz' -- '*_test.go'); do
 	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
 		echo "fuzz: $(dirname "$file") $target"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "${1:-10s}" "./$(dirname "$file")"
+		go test -run "^$" -fuzzminimizetime 10x -fuzz "^$target\$" -fuzztime "${1:-10s}" "./$(dirname "$file")"
 	done
 done

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/aac"
+	"github.com/s3cam/s3cam/mpegts"
 	"github.com/s3cam/s3cam/uploader"
 )
 
@@ -233,6 +234,32 @@ func TestSeveralADTSFramesInOneCall(t *testing.T) {
 	for i, at := range times {
 		if want := epoch.Add(10*time.Millisecond + time.Duration(i)*audioStep); at.Sub(want).Abs() > 30*time.Microsecond {
 			t.Errorf("frame %d at %v, want %v", i, at, want)
+		}
+	}
+}
+
+// Sound that stops in the middle of a segment is written while its time has not passed (ISO/IEC 13818-1 2.4.2), not at the end.
+func TestAudioThatStopsIsNotWrittenLate(t *testing.T) {
+	b := &bucket{t: t}
+	u := mustNew(t, uploader.Config{Putter: b, Epoch: epoch, Audio: true})
+	e := &encoder{fps: 25, gop: 75, size: 400}
+	for i, s := range av(9*time.Second, 0) {
+		if !s.audio {
+			mustWrite(t, u, e.next())
+		} else if s.at < 3500*time.Millisecond {
+			if err := u.WriteAudio(uploader.AudioFrame{Data: adts(i, 150), PTS: s.at}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	mustClose(t, u)
+	for _, o := range b.all() {
+		an := mpegts.NewAnalyzer(mpegts.AnalyzerOptions{})
+		an.Write(o.data)
+		for _, f := range an.Report().Findings {
+			if f.Code == "pcr_late" {
+				t.Errorf("%s: packet %d: %s", o.key, f.Packet, f.Message)
+			}
 		}
 	}
 }

@@ -152,6 +152,9 @@ func (u *Uploader) appendVideo(au AccessUnit, info h264.Info, head []byte, start
 		return u.lost
 	}
 	u.copyIn(tables)
+	if u.mux.AudioDue(dts) {
+		u.copyIn(u.mux.FlushAudio(u.scratch[:0]))
+	}
 	for u.mux.BeginVideo(&f); ; {
 		room := u.ring.room()
 		n := u.mux.Fill(room)
