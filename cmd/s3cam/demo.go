@@ -143,8 +143,12 @@ func storeBlock(w io.Writer, a standalone.Addresses) {
     endpoint      %s
     bucket        %s   (region %s)
     access key    %s
-    secret key    %s
-`, a.S3, a.Bucket, a.Region, a.AccessKey, a.SecretKey)
+`, a.S3, a.Bucket, a.Region, a.AccessKey)
+	secret := a.SecretKey
+	if a.KeyFile == "" {
+		secret = "as given"
+	}
+	fmt.Fprintf(w, "    secret key    %s\n", secret)
 	switch {
 	case a.KeyMade:
 		fmt.Fprintf(w, "                  (made now, kept in %s)\n", a.KeyFile)

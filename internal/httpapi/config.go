@@ -73,6 +73,7 @@ func ParseDelivery(s string) (Delivery, error) {
 const (
 	DefaultTimeout       = 20 * time.Second
 	DefaultPresignPeriod = 600 * time.Second
+	DefaultLiveAge       = 50 * time.Millisecond
 	RedirectExpiry       = 60 * time.Second
 )
 
@@ -89,6 +90,10 @@ type Config struct {
 	// PresignPeriod is how long the signed URL of a segment stays the same in a live playlist
 	// (NearRealtimeReplayCachePeriod). Default 600 s.
 	PresignPeriod time.Duration
+
+	// LiveAge is for how long a live playlist is sent to other viewers too without asking Playback again. It bounds the work
+	// for a camera that very many watch, and adds as much latency. Default 50 ms, negative for none.
+	LiveAge time.Duration
 
 	// Authorize says whether a request may see a camera; the empty camera stands for the list of cameras. nil allows all.
 	// An *Error chooses the answer, other errors give 403.
@@ -142,6 +147,9 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	if cfg.PresignPeriod <= 0 {
 		cfg.PresignPeriod = DefaultPresignPeriod
+	}
+	if cfg.LiveAge == 0 {
+		cfg.LiveAge = DefaultLiveAge
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -81,14 +81,16 @@ func (h *handler) serve(w *response, r *http.Request) error {
 	default:
 		return methodNotAllowed(w)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.Timeout)
-	defer cancel()
-	return route(ctx, w, r)
+	return route(w, r)
 }
 
 // A route answers with a body or returns why it cannot; it has then written nothing, unless the body broke in the middle.
-// ctx ends after Config.Timeout; r.Context() does not.
-type route func(ctx context.Context, w *response, r *http.Request) error
+type route func(w *response, r *http.Request) error
+
+// within returns the context for asking others on behalf of a request: it ends after Config.Timeout.
+func (h *handler) within(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), h.cfg.Timeout)
+}
 
 const segmentsPath = "/segments/"
 
@@ -142,7 +144,7 @@ func (h *handler) authorize(r *http.Request, camera string) error {
 }
 
 // healthz says that the process answers. It asks nobody else: a store that is down for a minute is no reason to restart.
-func (h *handler) healthz(_ context.Context, w *response, r *http.Request) error {
+func (h *handler) healthz(w *response, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)

@@ -3,7 +3,6 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -21,7 +20,9 @@ type cameraJSON struct {
 	Live bool       `json:"live"`
 }
 
-func (h *handler) cameras(ctx context.Context, w *response, r *http.Request) error {
+func (h *handler) cameras(w *response, r *http.Request) error {
+	ctx, cancel := h.within(r)
+	defer cancel()
 	if err := h.authorize(r, ""); err != nil {
 		return err
 	}
@@ -48,7 +49,9 @@ type rangeJSON struct {
 	Bytes    int64     `json:"bytes"`
 }
 
-func (h *handler) coverage(ctx context.Context, w *response, r *http.Request) error {
+func (h *handler) coverage(w *response, r *http.Request) error {
+	ctx, cancel := h.within(r)
+	defer cancel()
 	q, err := parseQuery(r)
 	if err != nil {
 		return err

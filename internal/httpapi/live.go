@@ -30,7 +30,7 @@ const (
 	maxLives = 4096
 )
 
-func (h *handler) live(ctx context.Context, w *response, r *http.Request) error {
+func (h *handler) live(w *response, r *http.Request) error {
 	q, err := parseQuery(r)
 	if err != nil {
 		return err
@@ -42,12 +42,21 @@ func (h *handler) live(ctx context.Context, w *response, r *http.Request) error 
 	if err := h.authorize(r, camera); err != nil {
 		return err
 	}
+	now := h.cfg.Now()
+	if b := h.lives.fresh(camera, now, h.cfg.LiveAge); b != nil {
+		b.serve(w, r)
+		return nil
+	}
+	ctx, cancel := h.within(r)
+	defer cancel()
 	p, err := h.cfg.Playback.Live(ctx, camera)
 	if err != nil {
 		return fmt.Errorf("live playlist of %s: %w", camera, err)
 	}
 	body, err := h.lives.body(ctx, h, camera, &p)
-	if err != nil {
+	if err == nil {
+		body.asked.Store(now.UnixNano())
+	} else {
 		return fmt.Errorf("live playlist of %s: %w", camera, err)
 	}
 	body.serve(w, r)
@@ -83,9 +92,10 @@ type liveEntry struct {
 	current atomic.Pointer[liveBody]
 }
 
-// liveBody is immutable but for its place in an entry.
+// liveBody is immutable but for its place in an entry and the time of the last answer that confirmed it.
 type liveBody struct {
 	*rendered
+	asked   atomic.Int64 // Unix nanoseconds at which Playback was asked for it
 	version liveVersion
 	signed  map[int64]signedURL // by key; nil unless URLs are signed
 	renew   time.Time           // when a signature gets too old; zero: never
@@ -98,16 +108,36 @@ type signedURL struct {
 
 func newLiveCache() *liveCache { return &liveCache{entries: map[string]*liveEntry{}} }
 
-func (c *liveCache) entry(camera string) *liveEntry {
+func (c *liveCache) find(camera string) *liveEntry {
 	c.mu.RLock()
-	e := c.entries[camera]
-	c.mu.RUnlock()
-	if e != nil {
+	defer c.mu.RUnlock()
+	return c.entries[camera]
+}
+
+// fresh returns the playlist of a camera if Playback confirmed it less than age ago.
+func (c *liveCache) fresh(camera string, now time.Time, age time.Duration) *liveBody {
+	e := c.find(camera)
+	if e == nil {
+		return nil
+	}
+	b := e.current.Load()
+	if b == nil || !b.renew.IsZero() && !now.Before(b.renew) {
+		return nil
+	}
+	if since := now.UnixNano() - b.asked.Load(); since < 0 || since >= int64(age) {
+		return nil
+	}
+	return b
+}
+
+func (c *liveCache) entry(camera string) *liveEntry {
+	if e := c.find(camera); e != nil {
 		return e
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e = c.entries[camera]; e == nil {
+	e := c.entries[camera]
+	if e == nil {
 		if len(c.entries) >= maxLives {
 			clear(c.entries) // far more cameras than are watched: begin anew
 		}

@@ -41,8 +41,28 @@ func TestLivePlaylist(t *testing.T) {
 		t.Errorf("the same playlist again is status %d, want 304 without a body", again.StatusCode)
 	}
 	s.live = window(101, 6)
+	s.now = s.now.Add(time.Second)
 	if again := s.get("/playlist.m3u8?camera_id=shop/door%201", "If-None-Match", tag); again.StatusCode != 200 || again.Header.Get("Etag") == tag {
 		t.Errorf("after the window moved: status %d, ETag %s; want 200 and another tag", again.StatusCode, again.Header.Get("Etag"))
+	}
+}
+
+// Many viewers of one camera are one question to playback each 50 ms.
+func TestLivePlaylistIsSharedByViewers(t *testing.T) {
+	s := serve(t, nil)
+	for i := range 100 {
+		s.live = window(100+int64(i), 6) // a new segment each time
+		s.get("/playlist.m3u8?camera_id=cam")
+		s.get("/playlist.m3u8?camera_id=other")
+		s.now = s.now.Add(5 * time.Millisecond)
+	}
+	if len(s.asked) != 20 {
+		t.Errorf("100 polls in 500 ms of two cameras asked playback %d times, want 10 for each", len(s.asked))
+	}
+	s.now = s.now.Add(-time.Hour) // a clock that is set back must not keep an old playlist
+	before := len(s.asked)
+	if s.get("/playlist.m3u8?camera_id=cam"); len(s.asked) != before+1 {
+		t.Error("after the clock was set back playback is not asked")
 	}
 }
 

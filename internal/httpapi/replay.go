@@ -3,7 +3,6 @@
 package httpapi
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -25,7 +24,9 @@ const (
 	replayMargin = 15 * time.Minute
 )
 
-func (h *handler) replay(ctx context.Context, w *response, r *http.Request) error {
+func (h *handler) replay(w *response, r *http.Request) error {
+	ctx, cancel := h.within(r)
+	defer cancel()
 	q, err := parseQuery(r)
 	if err != nil {
 		return err

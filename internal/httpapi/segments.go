@@ -22,7 +22,9 @@ const segmentCache = "max-age=86400, immutable"
 
 // segment answers /segments/<key>. Only names that parse as segment keys get as far as the store: whatever else lies in
 // the bucket stays out of reach.
-func (h *handler) segment(ctx context.Context, w *response, r *http.Request) error {
+func (h *handler) segment(w *response, r *http.Request) error {
+	ctx, cancel := h.within(r)
+	defer cancel()
 	key := strings.TrimPrefix(r.URL.Path, segmentsPath)
 	camera, _, ok := segment.ParseKey(key)
 	if !ok {
