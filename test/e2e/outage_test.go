@@ -5,6 +5,8 @@ package e2e_test
 import (
 	"context"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,10 +43,13 @@ func TestOutageOfTenSecondsLosesNothingThatTheRingHolds(t *testing.T) {
 			if code != 0 {
 				t.Fatalf("push: exit %d, want 0: nothing may be lost\n%s", code, out)
 			}
-			if got := md5(t, "warning", s.replay(name), "0:v", "rawvideo", "-fps_mode", "passthrough"); got != c.md5 {
+			got, said := md5(t, s.replay(name), "0:v", "rawvideo", "-fps_mode", "passthrough")
+			if got != c.md5 {
 				t.Errorf("md5 of the decoded frames is %s, want %s\n%s", got, c.md5, out)
 			}
-			if got, want := md5(t, "warning", s.replay(name), "0:a", "s16le"), md5(t, "error", c.audio, "0:a", "s16le"); got != want {
+			silent(t, "the playlist", said, nil)
+			got, _ = md5(t, s.replay(name), "0:a", "s16le")
+			if want, _ := md5(t, c.audio, "0:a", "s16le"); got != want {
 				t.Errorf("md5 of the decoded sound is %s, want %s", got, want)
 			}
 			if !strings.Contains(out, "retr") {
@@ -52,4 +57,45 @@ func TestOutageOfTenSecondsLosesNothingThatTheRingHolds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Beyond what the ring holds, whole segments are dropped, and the program says exactly how many: what it says is what the store
+// then lacks.
+func TestOutageBeyondTheRingIsCountedExactly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: feeds 16 s of footage in real time")
+	}
+	need(t, "ffmpeg", "ffprobe")
+	var c clip
+	for _, k := range footage(t) {
+		if k.name == "camera/kvs_street_640x480_25" { // 16 s, 4 Mbit/s, a key frame every 1.8 s
+			c = k
+		}
+	}
+	s := serve(t)
+	p := newProxy(t, s.s3)
+	began := time.AfterFunc(2*time.Second, func() { p.set(hang) })
+	ended := time.AfterFunc(12*time.Second, func() { p.set(pass) })
+	defer began.Stop()
+	defer ended.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	through := server{web: s.web, s3: p.url(), bucket: s.bucket}
+	out, code := through.push(ctx, t, "--camera", "street", "--input", c.path, "--speed", "realtime", "--start", start, "--segment", "1s", "--ring", "2")
+	m := regexp.MustCompile(`(\d+) of (\d+) segments .*were dropped`).FindStringSubmatch(out)
+	if code != 3 || m == nil {
+		t.Fatalf("push: exit %d, want 3 and the number of dropped segments\n%s", code, out)
+	}
+	dropped, _ := strconv.Atoi(m[1])
+	total, _ := strconv.Atoi(m[2])
+	var listed int
+	for _, line := range strings.Split(string(fetch(t, s.replay("street"))), "\n") {
+		if line != "" && line[0] != '#' {
+			listed++
+		}
+	}
+	if total != 9 || listed != total-dropped || dropped == 0 {
+		t.Errorf("%d of %d segments were dropped, %d are listed; want 9 in all, some dropped, the rest listed\n%s", dropped, total, listed, out)
+	}
+	checkSegments(t, s, "street", ownMessages(t, c))
 }
