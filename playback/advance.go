@@ -112,8 +112,8 @@ func (w *Window) slide(items int, now time.Time) {
 	least := int64(3*w.TargetDuration) * usPerSecond
 	before := now.Add(-minListed - time.Duration(2*w.TargetDuration)*time.Second).Unix()
 	usual := items // segments in the window when none came in a burst
-	if len(w.Entries) > 0 {
-		usual = max(items, int(least/(total/int64(len(w.Entries))))+1)
+	if total > 0 {
+		usual = max(items, int(least*int64(len(w.Entries))/total)+1)
 	}
 	n := 0
 	for len(w.Entries)-n > items && total-w.Entries[n].Duration >= least {

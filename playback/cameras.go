@@ -29,10 +29,10 @@ const (
 // up to four elements ("site/floor/cam" has three). It walks folders from the root of the bucket, so it needs the right
 // to list there, and costs some two listings per camera that records now and up to eight for another.
 func (s *Service) Cameras(ctx context.Context) ([]Camera, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.StoreTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.StoreTimeout)
 	defer cancel()
 	var cameras []Camera
-	now := s.Now()
+	now := s.cfg.Now()
 	level := []string{""}
 	for depth := 0; depth <= maxDepth && len(level) > 0; depth++ {
 		var mu sync.Mutex
@@ -54,16 +54,16 @@ func (s *Service) Cameras(ctx context.Context) ([]Camera, error) {
 			return nil, fmt.Errorf("list cameras: %w", err)
 		}
 		slices.Sort(next)
-		if len(next) > 4*s.MaxCameras {
-			s.Logger.Warn("too many folders; some are not looked into for cameras", "folders", len(next), "limit", 4*s.MaxCameras)
-			next = next[:4*s.MaxCameras]
+		if len(next) > 4*s.cfg.MaxCameras {
+			s.cfg.Logger.Warn("too many folders; some are not looked into for cameras", "folders", len(next), "limit", 4*s.cfg.MaxCameras)
+			next = next[:4*s.cfg.MaxCameras]
 		}
 		level = next
 	}
 	slices.SortFunc(cameras, func(a, b Camera) int { return strings.Compare(a.ID, b.ID) })
-	if len(cameras) > s.MaxCameras {
-		s.Logger.Warn("more cameras than are listed", "cameras", len(cameras), "limit", s.MaxCameras)
-		cameras = cameras[:s.MaxCameras]
+	if len(cameras) > s.cfg.MaxCameras {
+		s.cfg.Logger.Warn("more cameras than are listed", "cameras", len(cameras), "limit", s.cfg.MaxCameras)
+		cameras = cameras[:s.cfg.MaxCameras]
 	}
 	return cameras, nil
 }
@@ -79,13 +79,13 @@ func (s *Service) look(ctx context.Context, id string, now time.Time) (camera *C
 		prefix = id + "/"
 	}
 	var years []string
-	err = s.Store.ListFolders(ctx, prefix, func(name string) bool {
+	err = s.cfg.Store.ListFolders(ctx, prefix, func(name string) bool {
 		if id != "" && isNumber(name, 4) {
 			years = append(years, name)
 		} else {
 			deeper = append(deeper, name)
 		}
-		return len(deeper) <= 4*s.MaxCameras
+		return len(deeper) <= 4*s.cfg.MaxCameras
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("list folders of %q: %w", prefix, err)
@@ -101,17 +101,17 @@ func (s *Service) look(ctx context.Context, id string, now time.Time) (camera *C
 		return nil, append(deeper, years...), nil // "site/2024/cam1": a year that is none
 	}
 	camera = &Camera{ID: id, Last: time.Unix(last.key, 0).UTC()}
-	camera.Live = now.Sub(camera.Last) <= s.NearRealtimeReplayPrecedingPeriod
+	camera.Live = now.Sub(camera.Last) <= s.cfg.NearRealtimeReplayPrecedingPeriod
 	return camera, deeper, nil
 }
 
 // lastSegment finds the newest segment of camera that is not further in the future than a clock may be wrong. Most often
 // it is in the last minutes; else the newest folders are descended.
 func (s *Service) lastSegment(ctx context.Context, camera string, years []string, now time.Time) (mark, bool, error) {
-	from := now.Add(-s.NearRealtimeReplayPrecedingPeriod).UTC()
-	bound := now.Add(s.NearRealtimeReplayPrecedingPeriod).UTC()
+	from := now.Add(-s.cfg.NearRealtimeReplayPrecedingPeriod).UTC()
+	bound := now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod).UTC()
 	if slices.Contains(years, from.Format("2006")) {
-		marks, err := s.recent(ctx, camera, from, now.UTC(), bound, s.TSClipDuration)
+		marks, err := s.recent(ctx, camera, from, now.UTC(), bound, s.cfg.TSClipDuration)
 		if err != nil || len(marks) > 0 {
 			return lastOf(marks), len(marks) > 0, err
 		}
@@ -160,7 +160,7 @@ func (d *descent) into(ctx context.Context, path string, names []string) (mark, 
 		}
 		var inner []string
 		folder := d.camera + "/" + sub + "/"
-		err := d.s.Store.ListFolders(ctx, folder, func(name string) bool {
+		err := d.s.cfg.Store.ListFolders(ctx, folder, func(name string) bool {
 			if isNumber(name, 2) {
 				inner = append(inner, name)
 			}

@@ -83,14 +83,14 @@ type Config struct {
 	MaxReplay                         time.Duration // longest range of one replay
 	Retention                         time.Duration // segments are deleted at this age; 0 = never
 	MaxCameras                        int           // most cameras that Cameras lists
-	StoreTimeout                      time.Duration // longest wait for the store within one request
+	StoreTimeout                      time.Duration // longest wait for the store within one request; a third more for each further day of a replay
 
 	Logger *slog.Logger // nil discards
 }
 
 // Service answers what to play. All methods may be called concurrently. It starts no goroutine that outlives a call.
 type Service struct {
-	Config
+	cfg   Config
 	local locals
 	heads headCache
 }
@@ -144,5 +144,5 @@ func New(cfg Config) (*Service, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("playback: %w", err)
 	}
-	return &Service{Config: cfg}, nil
+	return &Service{cfg: cfg}, nil
 }

@@ -42,7 +42,7 @@ func (s *Service) Coverage(ctx context.Context, camera string, start, end time.T
 	if err := checkCamera(camera); err != nil {
 		return Coverage{}, err
 	}
-	now := s.Now()
+	now := s.cfg.Now()
 	if end.IsZero() {
 		end = now
 	}
@@ -50,10 +50,10 @@ func (s *Service) Coverage(ctx context.Context, camera string, start, end time.T
 		return Coverage{}, err
 	}
 	c := Coverage{Start: start.UTC(), End: end.UTC()}
-	if latest := now.Add(s.NearRealtimeReplayPrecedingPeriod).UTC(); end.After(latest) {
+	if latest := now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod).UTC(); end.After(latest) {
 		end = latest
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.StoreTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.StoreTimeout)
 	defer cancel()
 	var err error
 	switch length := end.Sub(start); {
@@ -79,7 +79,7 @@ func (s *Service) coverageByKey(ctx context.Context, camera string, start, end t
 	if err != nil {
 		return nil, err
 	}
-	entries, _ := layout(marks, s.TSClipDuration, time.Duration(s.M3U8TargetDuration)*time.Second)
+	entries, _ := layout(marks, s.cfg.TSClipDuration, time.Duration(s.cfg.M3U8TargetDuration)*time.Second)
 	var ranges []Range
 	from, to := start.UnixMicro(), end.UnixMicro()
 	for i := range entries {
@@ -107,7 +107,7 @@ func (s *Service) coverageByHour(ctx context.Context, camera string, start, end 
 	found := make([][]time.Time, len(days))
 	err = parallel(ctx, len(days), maxLists, func(ctx context.Context, i int) error {
 		folder := segment.DayFolder(camera, days[i])
-		err := s.Store.ListFolders(ctx, folder, func(name string) bool {
+		err := s.cfg.Store.ListFolders(ctx, folder, func(name string) bool {
 			if t, err := time.Parse("15", name); err == nil && len(name) == 2 {
 				found[i] = append(found[i], days[i].Add(time.Duration(t.Hour())*time.Hour))
 			}
@@ -162,7 +162,7 @@ func (s *Service) recordedDays(ctx context.Context, camera string, from, to time
 	found := make([][]time.Time, len(months))
 	err := parallel(ctx, len(months), maxLists, func(ctx context.Context, i int) error {
 		folder := camera + "/" + months[i].Format("2006/01") + "/"
-		return s.Store.ListFolders(ctx, folder, func(name string) bool {
+		return s.cfg.Store.ListFolders(ctx, folder, func(name string) bool {
 			if d, err := time.Parse("02", name); err == nil && len(name) == 2 {
 				t := months[i].AddDate(0, 0, d.Day()-1)
 				if t.Month() == months[i].Month() && !t.Before(first) && t.Before(to) {
@@ -177,7 +177,7 @@ func (s *Service) recordedDays(ctx context.Context, camera string, from, to time
 	}
 	var days []time.Time
 	if err != nil {
-		s.Logger.Debug("cannot list months; looking into every day", "camera", camera, "error", err)
+		s.cfg.Logger.Debug("cannot list months; looking into every day", "camera", camera, "error", err)
 		if to.Sub(first) > maxByHour {
 			return nil, fmt.Errorf("list days: %w", err)
 		}

@@ -284,6 +284,19 @@ func TestHangingReadsDelayAPlaylistButDoNotPreventIt(t *testing.T) {
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("took %v", took)
 		}
+		c := w.camera(noon)
+		for i := range 10 {
+			seg := c.record(time.Duration(2500+i*i*137%1700) * time.Millisecond) // off the beat: would be read
+			w.add(2 * time.Second)
+			began := time.Now()
+			p, err := s.Live(t.Context(), "cam1")
+			if err != nil || p.Validate() != nil || p.Segments[len(p.Segments)-1].Key != seg.Key.Unix() {
+				t.Errorf("%v, %v\n%s", err, p.Validate(), text(p))
+			}
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("took %v", took)
+			}
+		}
 	})
 }
 

@@ -51,16 +51,15 @@ func (c *headCache) set(key string, at int64) {
 }
 
 // readStarts reads the first PTS of marks[i] for each i in which, at most maxReads at a time, and makes those marks exact.
-// It reports how many have a PTS that is not wall-clock. What cannot be read stays as it is: a playlist by keys is better
-// than none.
-func (s *Service) readStarts(ctx context.Context, camera string, marks []mark, which []int) (foreigners int) {
-	if s.Heads == nil || len(which) == 0 {
-		return 0
+// It reports how many have a PTS that is not wall-clock. What cannot be read, or not soon, stays as it is: a playlist by
+// keys is better than none.
+func (s *Service) readStarts(ctx context.Context, camera string, marks []mark, which []int) (foreigners int, failed error) {
+	if s.cfg.Heads == nil || len(which) == 0 {
+		return 0, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.StoreTimeout/4)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.StoreTimeout/8) // half of what refreshing a window may take
 	defer cancel()
 	var mu sync.Mutex
-	var failed error
 	parallel(ctx, len(which), maxReads, func(ctx context.Context, i int) error {
 		m := &marks[which[i]]
 		at, err := s.readStart(ctx, camera, m)
@@ -78,10 +77,10 @@ func (s *Service) readStarts(ctx context.Context, camera string, marks []mark, w
 		return nil
 	})
 	if failed != nil && !errors.Is(failed, context.Canceled) {
-		s.Logger.LogAttrs(ctx, slog.LevelWarn, "cannot read the start of segments; durations come from keys",
+		s.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "cannot read the start of segments; durations come from keys",
 			slog.String("camera", camera), slog.Any("error", failed))
 	}
-	return foreigners
+	return foreigners, failed
 }
 
 func (s *Service) readStart(ctx context.Context, camera string, m *mark) (int64, error) {
@@ -90,12 +89,12 @@ func (s *Service) readStart(ctx context.Context, camera string, m *mark) (int64,
 	if at, ok := s.heads.get(key); ok {
 		return at, nil
 	}
-	head, err := s.Heads.ReadRange(ctx, key, 0, min(headBytes, m.size))
+	head, err := s.cfg.Heads.ReadRange(ctx, key, 0, min(headBytes, m.size))
 	if err != nil {
 		return 0, err
 	}
 	at := int64(foreign)
-	if pts, ok := s.FirstPTS(head); ok {
+	if pts, ok := s.cfg.FirstPTS(head); ok {
 		if start, ok := segment.StartFromPTS(second, pts); ok {
 			at = start.UnixMicro()
 		}
@@ -114,7 +113,7 @@ type known struct {
 // read; else the first and the last segment are read, and the ones between lie on the line from one to the other if all
 // keys agree with it; if not, the middle one is read too, and so on.
 func (s *Service) refine(ctx context.Context, camera string, marks []mark, budget int) (k known) {
-	if s.Heads == nil || len(marks) == 0 {
+	if s.cfg.Heads == nil || len(marks) == 0 {
 		return k
 	}
 	var spans []run
@@ -132,9 +131,13 @@ func (s *Service) refine(ctx context.Context, camera string, marks []mark, budge
 	shortest := int64(math.MaxInt64) // step between neighbours on a line so far, microseconds
 	for first := true; len(reads) > 0; first = false {
 		budget -= len(reads)
-		if s.readStarts(ctx, camera, marks, reads) == len(reads) && first {
+		foreigners, failed := s.readStarts(ctx, camera, marks, reads)
+		if first && foreigners == len(reads) {
 			k.foreign = true
 			return k
+		}
+		if failed != nil {
+			budget = 0 // use what there is
 		}
 		for _, sp := range spans {
 			if step, ok := line(marks[sp.lo : sp.hi+1]); ok {
@@ -211,7 +214,7 @@ type run struct {
 }
 
 func (s *Service) runs(marks []mark) []run {
-	around := surroundings{marks: marks, fallback: s.TSClipDuration, ceiling: time.Duration(s.M3U8TargetDuration) * time.Second}
+	around := surroundings{marks: marks, fallback: s.cfg.TSClipDuration, ceiling: time.Duration(s.cfg.M3U8TargetDuration) * time.Second}
 	var runs []run
 	r := run{even: true}
 	var last int64

@@ -26,7 +26,7 @@ const (
 func (s *Service) scan(ctx context.Context, camera string, in time.Time, after string, pageSize int, visit func(mark) bool) (more bool, err error) {
 	folder := segment.DayFolder(camera, in)
 	seen := 0
-	err = s.Store.List(ctx, folder, after, min(max(pageSize, 1), maxPage), func(key []byte, size int64) bool {
+	err = s.cfg.Store.List(ctx, folder, after, min(max(pageSize, 1), maxPage), func(key []byte, size int64) bool {
 		if seen++; seen > 2*86400 {
 			return false
 		}
@@ -134,7 +134,7 @@ func (s *Service) withinDay(ctx context.Context, camera string, begin, end time.
 		return marks, nil
 	}
 	marks = marks[:len(marks)-1]
-	page := perSlice * s.TSClipDuration
+	page := perSlice * s.cfg.TSClipDuration
 	n := int((end.Sub(rest) + page - 1) / page)
 	step := (end.Sub(rest)/time.Duration(n) + time.Second).Truncate(time.Second)
 	found := make([][]mark, n)
@@ -170,7 +170,7 @@ func (s *Service) withinDay(ctx context.Context, camera string, begin, end time.
 // slice lists begin <= key < end, both in one day, but at most `most` segments. more tells that there are others in that
 // day; then the first of them is the last of marks.
 func (s *Service) slice(ctx context.Context, camera string, begin, end time.Time, most int) (marks []mark, more bool, err error) {
-	expected := int(end.Sub(begin)/s.TSClipDuration) + 1
+	expected := int(end.Sub(begin)/s.cfg.TSClipDuration) + 1
 	marks = make([]mark, 0, min(expected, maxPage)+2)
 	limit := end.Unix()
 	if end.Nanosecond() > 0 {

@@ -54,9 +54,13 @@ const (
 // window returns the current state of a window, refreshed if it may be out of date. Within the process one caller at a
 // time refreshes a window; between processes the first Save wins and the others take its result.
 func (s *Service) window(ctx context.Context, req request) (*Window, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.StoreTimeout)
+	now := s.cfg.Now()
+	timeout := s.cfg.StoreTimeout
+	if req.event { // its first state may hold days
+		timeout = s.timeout(min(now.Sub(req.from), s.cfg.MaxReplay))
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	now := s.Now()
 	c := s.local.get(req.id, now)
 	defer s.local.put(req.id, c)
 
@@ -79,17 +83,17 @@ func (s *Service) window(ctx context.Context, req request) (*Window, error) {
 		if w, err = s.load(ctx, req); err != nil {
 			return nil, err
 		}
-		if now = s.Now(); s.current(c, w, now) {
+		if now = s.cfg.Now(); s.current(c, w, now) {
 			return w, nil
 		}
 	}
 	if s.usable(w, now) { // there is something to show: do not let a player wait for long
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, s.StoreTimeout/4)
+		ctx, stop = context.WithTimeout(ctx, s.cfg.StoreTimeout/4)
 		defer stop()
 	}
 	fresh, err := s.refresh(ctx, c, w, req)
-	c.done(s.Now(), err)
+	c.done(s.cfg.Now(), err)
 	if err != nil {
 		return s.orLast(w, now, req, err)
 	}
@@ -98,7 +102,7 @@ func (s *Service) window(ctx context.Context, req request) (*Window, error) {
 }
 
 func (s *Service) load(ctx context.Context, req request) (*Window, error) {
-	w, err := s.Windows.Load(ctx, req.id)
+	w, err := s.cfg.Windows.Load(ctx, req.id)
 	if err != nil {
 		return nil, fmt.Errorf("load window: %w", err)
 	}
@@ -112,7 +116,7 @@ func (s *Service) orLast(w *Window, now time.Time, req request, err error) (*Win
 	if !s.usable(w, now) {
 		return nil, err
 	}
-	s.Logger.Warn("window not refreshed; serving the last one", "camera", req.camera, slog.Any("error", err))
+	s.cfg.Logger.Warn("window not refreshed; serving the last one", "camera", req.camera, slog.Any("error", err))
 	return w, nil
 }
 
@@ -131,7 +135,7 @@ func (s *Service) current(c *local, w *Window, now time.Time) bool {
 	if w.Ended {
 		return true
 	}
-	if w.Expires.Sub(now) < s.NearRealtimeReplayCachePeriod/2 {
+	if w.Expires.Sub(now) < s.cfg.NearRealtimeReplayCachePeriod/2 {
 		return false // somebody still watches: keep it
 	}
 	c.mu.Lock()
@@ -141,8 +145,8 @@ func (s *Service) current(c *local, w *Window, now time.Time) bool {
 			return false
 		}
 	}
-	late := now.Sub(s.due(w))
-	if s.Announced && c.synced && !w.Event { // Stored tells live windows only
+	late := now.Sub(s.cfg.due(w))
+	if s.cfg.Announced && c.synced && !w.Event { // Stored tells live windows only
 		late -= 10 * time.Second // it would have been told
 	}
 	if late < 0 {
@@ -155,7 +159,7 @@ func (s *Service) current(c *local, w *Window, now time.Time) bool {
 // refresh brings w up to date and saves it. The result is always a state that is stored.
 func (s *Service) refresh(ctx context.Context, c *local, w *Window, req request) (*Window, error) {
 	for range refreshAttempts {
-		now := s.Now()
+		now := s.cfg.Now()
 		var next *Window
 		var err error
 		if s.usable(w, now) {
@@ -169,8 +173,8 @@ func (s *Service) refresh(ctx context.Context, c *local, w *Window, req request)
 		if next == w {
 			return w, nil
 		}
-		next.Expires = now.Add(s.NearRealtimeReplayCachePeriod)
-		err = s.Windows.Save(ctx, *next)
+		next.Expires = now.Add(s.cfg.NearRealtimeReplayCachePeriod)
+		err = s.cfg.Windows.Save(ctx, *next)
 		if err == nil {
 			next.Version++
 			return next, nil
@@ -181,11 +185,11 @@ func (s *Service) refresh(ctx context.Context, c *local, w *Window, req request)
 		if w, err = s.load(ctx, req); err != nil {
 			return nil, err
 		}
-		if now = s.Now(); s.usable(w, now) && now.Before(s.due(w)) && len(c.told(w.newest().Key)) == 0 {
+		if now = s.cfg.Now(); s.usable(w, now) && now.Before(s.cfg.due(w)) && len(c.told(w.newest().Key)) == 0 {
 			return w, nil
 		}
 	}
-	if s.usable(w, s.Now()) {
+	if s.usable(w, s.cfg.Now()) {
 		return w, nil // others keep it fresh
 	}
 	return nil, ErrConflict
@@ -196,12 +200,12 @@ func (s *Service) create(ctx context.Context, c *local, old *Window, req request
 	if req.event {
 		return s.createEvent(ctx, old, req, now)
 	}
-	from := now.Add(-s.NearRealtimeReplayPrecedingPeriod).UTC()
+	from := now.Add(-s.cfg.NearRealtimeReplayPrecedingPeriod).UTC()
 	told := c.told(from.Unix() - 1)
 	c.mu.Lock()
 	c.synced = true // what is told from here on is not missed, whatever the listing sees of it
 	c.mu.Unlock()
-	marks, err := s.recent(ctx, req.camera, from, now.UTC(), now.Add(s.NearRealtimeReplayPrecedingPeriod), s.TSClipDuration)
+	marks, err := s.recent(ctx, req.camera, from, now.UTC(), now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod), s.cfg.TSClipDuration)
 	if err != nil {
 		c.mu.Lock()
 		c.synced = false
@@ -216,7 +220,7 @@ func (s *Service) create(ctx context.Context, c *local, old *Window, req request
 		return nil, fmt.Errorf("%w: only one so far", ErrNoSegments)
 	}
 	k := s.refine(ctx, req.camera, marks, maxLiveHeads)
-	w := s.newWindow(old, marks, false, 0, now)
+	w := s.cfg.newWindow(old, marks, false, 0, now)
 	s.begin(w, k, now)
 	return w, nil
 }
@@ -224,7 +228,7 @@ func (s *Service) create(ctx context.Context, c *local, old *Window, req request
 // tooYoung tells that a camera has just begun: how long its segments last, and so the target duration, which must never
 // change, cannot be told from a single one. After two longest segments it is taken to be all there is.
 func (s *Service) tooYoung(marks []mark, now time.Time) bool {
-	return len(marks) == 1 && now.Unix()-marks[0].key < int64(2*s.M3U8TargetDuration)
+	return len(marks) == 1 && now.Unix()-marks[0].key < int64(2*s.cfg.M3U8TargetDuration)
 }
 
 // update returns w with the segments that came since, a copy to save when only its life must be prolonged, or w itself.
@@ -232,16 +236,16 @@ func (s *Service) update(ctx context.Context, c *local, w *Window, req request, 
 	newest := w.newest().Key
 	marks := c.told(newest)
 	c.mu.Lock()
-	list := !s.Announced || !c.synced || req.event || now.Sub(s.due(w)) >= 10*time.Second
+	list := !s.cfg.Announced || !c.synced || req.event || now.Sub(s.cfg.due(w)) >= 10*time.Second
 	c.synced = c.synced || list
 	c.mu.Unlock()
 	if list {
-		usual := duration(s.beat(w).usual)
+		usual := duration(s.cfg.beat(w).usual)
 		from := time.Unix(newest+1, 0).UTC()
-		if back := now.Add(-max(s.NearRealtimeReplayCachePeriod, s.NearRealtimeReplayPrecedingPeriod)).UTC(); from.Before(back) {
+		if back := now.Add(-max(s.cfg.NearRealtimeReplayCachePeriod, s.cfg.NearRealtimeReplayPrecedingPeriod)).UTC(); from.Before(back) {
 			from = back
 		}
-		latest := now.Add(s.NearRealtimeReplayPrecedingPeriod)
+		latest := now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod)
 		// A camera whose clock is ahead may already be in tomorrow's folder.
 		until := time.Unix(newest, 0).UTC().Add(2 * usual)
 		if until.After(latest) {
@@ -267,13 +271,13 @@ func (s *Service) update(ctx context.Context, c *local, w *Window, req request, 
 	next := w
 	if len(marks) > 0 {
 		k := s.locate(ctx, req.camera, w, marks)
-		next = s.advance(w, marks, now)
+		next = s.cfg.advance(w, marks, now)
 		next.Unsure, next.Unread, next.Foreign = k.Unsure, k.Unread, k.Foreign
 		c.mu.Lock()
 		lacking := c.lacking
 		c.mu.Unlock()
-		s.observe(next, now, lacking)
-	} else if w.Expires.Sub(now) < s.NearRealtimeReplayCachePeriod/2 {
+		s.cfg.observe(next, now, lacking)
+	} else if w.Expires.Sub(now) < s.cfg.NearRealtimeReplayCachePeriod/2 {
 		prolonged := *w
 		next = &prolonged
 	}
@@ -289,7 +293,7 @@ func (s *Service) begin(w *Window, k known, now time.Time) {
 	if k.unsure {
 		w.Unsure = sureAfter
 	}
-	w.Lag = now.UnixMicro() - w.Last - s.beat(w).usual
+	w.Lag = now.UnixMicro() - w.Last - s.cfg.beat(w).usual
 }
 
 const (
@@ -302,10 +306,10 @@ const (
 // result carries what was learned of the camera, in Unsure, Unread and Foreign.
 func (s *Service) locate(ctx context.Context, camera string, w *Window, marks []mark) (k Window) {
 	k = Window{Unsure: w.Unsure, Unread: w.Unread, Foreign: w.Foreign}
-	if s.Heads == nil || k.Foreign {
+	if s.cfg.Heads == nil || k.Foreign {
 		return k
 	}
-	b := s.beat(w)
+	b := s.cfg.beat(w)
 	expected := w.Last
 	onBeat := w.Exact && k.Unsure == 0 && len(w.Recent) >= 3
 	i := 0
@@ -327,7 +331,7 @@ func (s *Service) locate(ctx context.Context, camera string, w *Window, marks []
 	if len(which) == 0 {
 		return k
 	}
-	if s.readStarts(ctx, camera, marks, which) == len(which) && !w.Exact {
+	if n, _ := s.readStarts(ctx, camera, marks, which); n == len(which) && !w.Exact {
 		k.Foreign = true // neither now nor the time before
 		return k
 	}

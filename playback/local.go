@@ -139,9 +139,9 @@ func (c *local) forget(key int64) {
 //
 // What could not be told is found by listing, so a call too few costs latency and nothing else.
 func (s *Service) Stored(camera string, seg segment.Segment) {
-	now := s.Now()
+	now := s.cfg.Now()
 	m := mark{key: seg.Key.Unix(), size: seg.Size}
-	if segment.CheckPrefix(camera) != nil || seg.Size < minObjectBytes || m.key > now.Add(s.NearRealtimeReplayPrecedingPeriod).Unix() {
+	if segment.CheckPrefix(camera) != nil || seg.Size < minObjectBytes || m.key > now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod).Unix() {
 		return
 	}
 	if !seg.Start.Equal(seg.Key) && !seg.Start.IsZero() {

@@ -23,8 +23,8 @@ func (s *Service) Replay(ctx context.Context, camera string, start, end time.Tim
 	if err := checkCamera(camera); err != nil {
 		return hls.Playlist{}, err
 	}
-	now := s.Now()
-	if err := s.checkRange(start, end, now, s.MaxReplay); err != nil {
+	now := s.cfg.Now()
+	if err := s.checkRange(start, end, now, s.cfg.MaxReplay); err != nil {
 		return hls.Playlist{}, err
 	}
 	var p hls.Playlist
@@ -47,7 +47,7 @@ func (s *Service) checkRange(start, end, now time.Time, longest time.Duration) e
 		return &RangeError{"start", "it is missing"}
 	case start.Unix() < 0 || start.UTC().Year() > 9999:
 		return &RangeError{"start", "the year is not within 1970..9999"}
-	case start.After(now.Add(s.NearRealtimeReplayPrecedingPeriod)):
+	case start.After(now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod)):
 		return &RangeError{"start", "it lies in the future"}
 	case end.IsZero():
 		return nil
@@ -63,25 +63,30 @@ func (s *Service) checkRange(start, end, now time.Time, longest time.Duration) e
 
 // retained moves start away from what retention is about to delete: a listed segment must not vanish while it is played.
 func (s *Service) retained(start, now time.Time) time.Time {
-	if s.Retention == 0 {
+	if s.cfg.Retention == 0 {
 		return start
 	}
-	if edge := now.Add(-s.Retention + min(s.Retention/4, time.Hour)); start.Before(edge) {
+	if edge := now.Add(-s.cfg.Retention + min(s.cfg.Retention/4, time.Hour)); start.Before(edge) {
 		return edge.UTC()
 	}
 	return start
 }
 
+// timeout is how long the store may take for a range of that length: a third more for each day after the first.
+func (s *Service) timeout(length time.Duration) time.Duration {
+	return s.cfg.StoreTimeout + s.cfg.StoreTimeout/3*(max(0, length-1)/day)
+}
+
 // lookBack is how much before a moment the segment that contains it may have begun.
 func (s *Service) lookBack() time.Duration {
-	return max(time.Duration(s.M3U8TargetDuration)*time.Second, s.TSClipDuration) + time.Second
+	return max(time.Duration(s.cfg.M3U8TargetDuration)*time.Second, s.cfg.TSClipDuration) + time.Second
 }
 
 func (s *Service) vod(ctx context.Context, camera string, start, end, now time.Time) (hls.Playlist, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.StoreTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout(end.Sub(start)))
 	defer cancel()
 	to := end
-	if latest := now.Add(s.NearRealtimeReplayPrecedingPeriod); to.After(latest) {
+	if latest := now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod); to.After(latest) {
 		to = latest
 	}
 	marks, err := s.between(ctx, camera, start.Add(-s.lookBack()), to)
@@ -89,7 +94,7 @@ func (s *Service) vod(ctx context.Context, camera string, start, end, now time.T
 		return hls.Playlist{}, err
 	}
 	s.refine(ctx, camera, marks, maxHeads)
-	entries, _ := layout(marks, s.TSClipDuration, time.Duration(s.M3U8TargetDuration)*time.Second)
+	entries, _ := layout(marks, s.cfg.TSClipDuration, time.Duration(s.cfg.M3U8TargetDuration)*time.Second)
 	entries = cutFront(entries, start.UnixMicro())
 	for len(entries) > 0 && entries[len(entries)-1].Start >= to.UnixMicro() {
 		entries = entries[:len(entries)-1]
@@ -126,8 +131,8 @@ func (s *Service) event(ctx context.Context, camera string, start, from time.Tim
 
 // createEvent makes the first state of an EVENT playlist: everything from its start until now.
 func (s *Service) createEvent(ctx context.Context, old *Window, req request, now time.Time) (*Window, error) {
-	to := now.Add(s.NearRealtimeReplayPrecedingPeriod)
-	if most := req.from.Add(s.MaxReplay); to.After(most) {
+	to := now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod)
+	if most := req.from.Add(s.cfg.MaxReplay); to.After(most) {
 		to = most
 	}
 	marks, err := s.between(ctx, req.camera, req.from.Add(-s.lookBack()), to.UTC())
@@ -144,7 +149,7 @@ func (s *Service) createEvent(ctx context.Context, old *Window, req request, now
 		return nil, fmt.Errorf("%w: only one so far", ErrNoSegments)
 	}
 	k := s.refine(ctx, req.camera, marks, maxHeads)
-	w := s.newWindow(old, marks, true, req.from.UnixMicro(), now)
+	w := s.cfg.newWindow(old, marks, true, req.from.UnixMicro(), now)
 	if len(w.Entries) == 0 {
 		return nil, ErrNoSegments
 	}
@@ -156,7 +161,7 @@ func (s *Service) createEvent(ctx context.Context, old *Window, req request, now
 func (s *Service) endEvent(w *Window, now time.Time) *Window {
 	length := w.newest().end() - w.From
 	silence := now.UnixMicro() - w.newest().end()
-	if w.Ended || (length < micros(s.MaxReplay) && silence < micros(s.NearRealtimeReplayCachePeriod)) {
+	if w.Ended || (length < micros(s.cfg.MaxReplay) && silence < micros(s.cfg.NearRealtimeReplayCachePeriod)) {
 		return w
 	}
 	ended := *w
