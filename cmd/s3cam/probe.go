@@ -43,7 +43,7 @@ func (c *probeCmd) Run(ctx context.Context, g *globals) error {
 	for _, name := range c.Files {
 		report, err := c.probe(ctx, g, name)
 		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted: %w", context.Canceled)
+			return kinded{errors.New("interrupted"), context.Canceled}
 		}
 		p := probed{File: name, Report: report}
 		switch {

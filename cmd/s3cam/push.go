@@ -165,7 +165,7 @@ func (c *pushCmd) verdict(ctx context.Context, bucket string, r push.Result, err
 	dropped := r.Stats.Dropped()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted: %w", context.Canceled)
+		return kinded{errors.New("interrupted"), context.Canceled}
 	case errors.Is(err, push.ErrInput):
 		return inputError(c.Input, err)
 	case err != nil:
