@@ -10,10 +10,19 @@ import (
 // numberEpoch is where first numbers are counted from: 2020-01-01 00:00:00 UTC.
 const numberEpoch = 1577836800
 
-// firstNumber is the media sequence number, and the discontinuity sequence number, that a new window starts with: the
-// seconds in the key of its first segment since 2020. Keys of a camera differ by at least a second and numbers rise by at
-// most one per segment, so a window that is lost with its cache and made anew never goes back: at worst it jumps forward.
+// firstNumber is the media sequence number that a new window starts with: the seconds in the key of its first segment
+// since 2020. Keys of a camera differ by at least a second and numbers rise by at most one per segment, so a window that is
+// lost with its cache and made anew never goes back: at worst it jumps forward.
 func firstNumber(key int64) int64 { return max(0, key-numberEpoch) }
+
+// breaksEpoch is where first discontinuity sequence numbers are counted from: 2026-01-01 00:00:00 UTC.
+const breaksEpoch = 1767225600
+
+// firstBreaks is the discontinuity sequence number that a new window starts with: the ten-minute steps since 2026. It has
+// to be small, because hls.js (1.7.4, seen 2026-11-25) walks an array from 0 to this number after every reload: counted in
+// seconds since 2020 that is 1.8 s of CPU each time, and playback stalls; like this it is 0.4 ms per year. A window that is
+// made anew without its cache therefore goes back if its camera had more than one discontinuity per ten minutes.
+func firstBreaks(key int64) int64 { return max(0, (key-breaksEpoch)/600) }
 
 // newWindow makes the first state of a window out of what was listed (marks, in order, at least one). old is what was
 // stored before, unusable: its numbers are not undercut. For an EVENT playlist all entries from w.From on are kept, else
@@ -44,7 +53,7 @@ func (cfg *Config) newWindow(old *Window, marks []mark, event bool, from int64, 
 		}
 	}
 	w.MediaSequence = max(firstNumber(w.Entries[0].Key), old.MediaSequence+int64(len(old.Entries)))
-	w.DiscontinuitySequence = max(firstNumber(w.Entries[0].Key), oldBreaks)
+	w.DiscontinuitySequence = max(firstBreaks(w.Entries[0].Key), oldBreaks)
 	return w
 }
 
@@ -132,11 +141,15 @@ func (w *Window) slide(items int, now time.Time) {
 }
 
 // due is the earliest moment at which a segment that w does not have can be in the bucket: the end of the next one by the
-// camera's clock, and the time that the camera's clock and its upload usually add.
+// camera's clock, and the time that the camera's clock and its upload usually add. A camera without a steady beat may be
+// half a segment early.
 func (cfg *Config) due(w *Window) time.Time {
-	usual := cfg.beat(w).usual
-	margin := min(max(usual/8, 100_000), 500_000)
-	return timeOf(w.Last + 2*usual + w.Lag - margin)
+	b := cfg.beat(w)
+	margin := min(max(b.usual/8, 100_000), 500_000)
+	if !b.steady {
+		margin = b.usual / 2
+	}
+	return timeOf(w.Last + 2*b.usual + w.Lag - margin)
 }
 
 // observe notes that the newest segment of w was seen at now, and that it was not there yet at lacking (zero: not looked).
