@@ -117,6 +117,7 @@ func TestCommandLines(t *testing.T) {
 		{"an endpoint that is none", keys, with("--s3-url", "ftp://x"), 2, []string{"ftp"}},
 		{"a bad frame rate", keys, with("--fps", "fast"), 2, []string{"--fps"}},
 		{"a bad start", keys, with("--start", "tomorrow"), 2, []string{"--start", "RFC 3339"}},
+		{"a start for the present", keys, with("--speed", "live", "--start", "0"), 2, []string{"--start", "--speed live"}},
 		{"a bad segment length", keys, with("--segment", "100ms"), 2, []string{"--segment 100ms"}},
 		{"a bad ring", keys, with("--ring", "0"), 2, []string{"--ring"}},
 		{"bad tags", keys, with("--tags", "a=b=c=%"), 2, []string{"--tags"}},

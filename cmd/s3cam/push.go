@@ -26,7 +26,7 @@ type pushCmd struct {
 	Audio   string  `placeholder:"FILE" help:"AAC in ADTS (.aac) that belongs to a raw H.264 input."`
 	FPS     string  `placeholder:"RATE" help:"Pictures per second of raw H.264, as 25 or 30000/1001. Default: what the stream says, else 25."`
 	Start   string  `placeholder:"TIME" help:"When the first picture was taken: \"2021-05-01 11:00:00\" (UTC), RFC 3339 or Unix seconds. Default: now."`
-	Speed   string  `default:"realtime" enum:"realtime,max" help:"realtime: as a camera would; max: as fast as the store takes it."`
+	Speed   string  `default:"realtime" enum:"realtime,max,live" help:"realtime: at the pace of the clock; max: as fast as the store takes it; live: as it comes, from a camera's stream, timed by this machine's clock."`
 	Segment seconds `default:"3s" help:"Length of the segments, 1s to 60s. A segment ends at the first key frame from there on."`
 	Ring    int     `default:"32" help:"Memory for segments that are not stored yet, in MiB: with realtime it bridges an outage of the store, beyond it the oldest are dropped."`
 	Tags    string  `placeholder:"K=V&..." help:"Object tags of each segment, encoded like a URL query."`
@@ -50,7 +50,7 @@ standard error. If footage of the same second is already there it is left alone,
 Examples:
   s3cam push --camera garden --input clip.h264 --fps 25 --s3-url http://127.0.0.1:9000 --bucket video
   s3cam push --camera garden --input clip.h264 --audio clip.aac --start "2021-05-01 11:00:00" --speed max ...
-  ffmpeg -i rtsp://... -c copy -f mpegts - | s3cam push --camera garden --input - ...
+  ffmpeg -i rtsp://... -c copy -f mpegts - | s3cam push --camera garden --input - --speed live ...
   AWS_PROFILE=prod s3cam push --camera garden --input day.ts --speed max --bucket my-video-bucket`
 }
 
@@ -94,7 +94,15 @@ func (c *pushCmd) Run(ctx context.Context, g *globals) error {
 
 // parse checks the flags that have a form of their own.
 func (c *pushCmd) parse(g *globals) (cfg push.Config, in push.Input, err error) {
-	cfg = push.Config{Realtime: c.Speed == "realtime", Now: time.Now}
+	cfg = push.Config{Now: time.Now}
+	switch c.Speed {
+	case "realtime":
+		cfg.Pace = push.Realtime
+	case "live":
+		if cfg.Pace = push.Live; c.Start != "" {
+			return cfg, in, usage("--start cannot be used with --speed live: the present is its time")
+		}
+	}
 	prefix, err := segment.CleanPrefix(c.Camera)
 	if err != nil {
 		return cfg, in, usage("--camera: %v", err)

@@ -29,6 +29,20 @@ const (
 	slack = 96 << 10
 )
 
+// Pace says when frames are taken from the input.
+type Pace int
+
+// The paces.
+const (
+	// Max takes frames as fast as segments are stored.
+	Max Pace = iota
+	// Realtime takes a frame when its time has come, and drops the oldest segments when the ring cannot hold them.
+	Realtime
+	// Live takes frames as they come, from an input that is itself in real time, such as a camera's stream through a pipe.
+	// Their times follow the clock of this machine, however the camera's own runs. Drops as Realtime does.
+	Live
+)
+
 // Config says what is pushed where.
 type Config struct {
 	Frames        Reader
@@ -36,8 +50,8 @@ type Config struct {
 
 	// Uploader says how and where: Prefix and Putter are required; Epoch, ParameterSets, UploadJitter and Now are set here.
 	Uploader uploader.Config
-	Start    time.Time // of the first picture; zero: now
-	Realtime bool      // at the pace of the clock, dropping what the ring cannot hold; else as fast as segments are stored
+	Start    time.Time // of the first picture; zero: now. Not with Live
+	Pace     Pace
 
 	// Exists tells whether the object that is in a segment's place is that very segment, of an earlier push of the same
 	// input. It then counts as stored. nil: never.
@@ -76,9 +90,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := &runner{cfg: cfg, began: cfg.Now(), ctx: ctx, freed: make(chan struct{}, 1)}
-	r.watch = &watch{inner: cfg.Uploader.Putter, exists: cfg.Exists, now: cfg.Now, patient: cfg.Realtime, abort: cancel, good: r.began}
+	r.watch = &watch{inner: cfg.Uploader.Putter, exists: cfg.Exists, now: cfg.Now, patient: cfg.Pace != Max, abort: cancel, good: r.began}
 	r.result.Start = cfg.Start
-	if r.result.Start.IsZero() {
+	if r.result.Start.IsZero() || cfg.Pace == Live {
 		r.result.Start = r.began
 	}
 	if err := r.open(); err != nil {
@@ -110,6 +124,9 @@ type runner struct {
 func (r *runner) open() (err error) {
 	c := r.cfg.Uploader
 	c.Putter, c.Epoch, c.ParameterSets, c.Now, c.UploadJitter = r.watch, r.result.Start, r.cfg.ParameterSets, r.cfg.Now, -1
+	if r.cfg.Pace == Live {
+		c.Epoch = time.Time{} // the uploader ties the frames to the clock
+	}
 	stored, dropped := c.OnStored, c.OnDrop
 	c.OnStored = func(s uploader.Stored) {
 		r.wake()
@@ -145,8 +162,11 @@ func (r *runner) feed() error {
 		}
 		if !r.started {
 			r.started, r.first = true, f.DTS
-			if r.cfg.Realtime {
+			if r.cfg.Pace != Max {
 				r.began = r.cfg.Now()
+			}
+			if r.cfg.Pace == Live {
+				r.result.Start = r.began
 			}
 		}
 		if err := r.wait(f); err != nil {
@@ -162,7 +182,10 @@ func (r *runner) feed() error {
 
 // wait holds a frame back until its time has come, or until the ring has room for it.
 func (r *runner) wait(f Frame) error {
-	if r.cfg.Realtime {
+	if r.cfg.Pace == Live {
+		return context.Cause(r.ctx)
+	}
+	if r.cfg.Pace == Realtime {
 		d := r.began.Add(f.DTS - r.first).Sub(r.cfg.Now())
 		if d <= 0 {
 			return context.Cause(r.ctx)

@@ -18,6 +18,7 @@ import (
 	"github.com/s3cam/s3cam/internal/push"
 	"github.com/s3cam/s3cam/internal/simcam"
 	"github.com/s3cam/s3cam/mpegts"
+	"github.com/s3cam/s3cam/segment"
 	"github.com/s3cam/s3cam/uploader"
 )
 
@@ -184,7 +185,7 @@ func TestPushInRealTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bucket
 		cfg := config(frontDoor(t), &b)
-		cfg.Realtime, cfg.Start = true, time.Time{}
+		cfg.Pace, cfg.Start = push.Realtime, time.Time{}
 		began := time.Now()
 		var shown []time.Duration
 		cfg.Progress = func(p push.Progress) { shown = append(shown, p.Position) }
@@ -205,6 +206,44 @@ func TestPushInRealTime(t *testing.T) {
 	})
 }
 
+// slow gives frames as a camera does whose clock runs 1 % behind ours.
+type slow struct {
+	push.Reader
+	began time.Time
+}
+
+func (s slow) Next() (push.Frame, error) {
+	f, err := s.Reader.Next()
+	time.Sleep(time.Until(s.began.Add(f.DTS + f.DTS/100)))
+	return f, err
+}
+
+// The keys of a live input follow this machine's clock, not the camera's.
+func TestPushLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bucket
+		long := bytes.Repeat(simcam.Workshop().Video, 30) // ten minutes
+		s := open(t, push.Input{Video: bytes.NewReader(long)})
+		cfg := config(s, &b)
+		began := time.Now()
+		cfg.Pace, cfg.Frames = push.Live, slow{s, began}
+		r, err := push.Run(t.Context(), cfg)
+		if err != nil || r.Stats.Dropped().Segments > 0 || !r.Start.Equal(began) {
+			t.Fatalf("%v, start %v, dropped %+v", err, r.Start, r.Stats.Dropped())
+		}
+		keys := b.keys()
+		_, first, _ := segment.ParseKey(keys[0])
+		_, last, _ := segment.ParseKey(keys[len(keys)-1])
+		if d := first.Sub(began).Abs(); d > time.Second {
+			t.Errorf("the first key is %s, the time was %v", keys[0], began)
+		}
+		// 606 s have passed; without following the last key would be 6 s early.
+		if d := time.Since(last); d > 5*time.Second || d < 0 {
+			t.Errorf("the last key is %s, %v ago", keys[len(keys)-1], d)
+		}
+	})
+}
+
 // An outage of 10 s in the middle: refused connections, 503, cut uploads. What the ring holds is stored afterwards.
 func TestOutageInRealTime(t *testing.T) {
 	for name, failure := range map[string]error{"refused": uploader.ErrNotSent, "rejected": uploader.ErrRejected, "cut": errors.New("connection reset")} {
@@ -219,7 +258,7 @@ func TestOutageInRealTime(t *testing.T) {
 						return nil
 					}}
 					cfg := config(frontDoor(t), &b)
-					cfg.Realtime, cfg.Uploader.RingBytes = true, ring
+					cfg.Pace, cfg.Uploader.RingBytes = push.Realtime, ring
 					r, err := push.Run(t.Context(), cfg)
 					if err != nil {
 						t.Fatal(err)
@@ -262,7 +301,9 @@ func TestPushGivesUp(t *testing.T) {
 					return nil
 				}}
 				cfg := config(frontDoor(t), &b)
-				cfg.Realtime = tt.realtime
+				if tt.realtime {
+					cfg.Pace = push.Realtime
+				}
 				_, err := push.Run(t.Context(), cfg)
 				if took := time.Since(began); !errors.Is(err, tt.failure) || took > tt.within {
 					t.Errorf("after %v: %v; want %v within %v", took, err, tt.failure, tt.within)
@@ -295,7 +336,7 @@ func TestInterruptStoresWhatIsHeld(t *testing.T) {
 		in := stuck{bytes.NewReader(simcam.Workshop().Video), make(chan struct{})}
 		cfg := config(open(t, push.Input{Video: in}), &b)
 		ctx, cancel := context.WithCancel(t.Context())
-		cfg.Realtime = true
+		cfg.Pace = push.Realtime
 		time.AfterFunc(30*time.Second, cancel)
 		r, err := push.Run(ctx, cfg)
 		if !errors.Is(err, context.Canceled) {
