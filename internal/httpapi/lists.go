@@ -52,15 +52,7 @@ type rangeJSON struct {
 func (h *handler) coverage(w *response, r *http.Request) error {
 	ctx, cancel := h.within(r)
 	defer cancel()
-	q, err := parseQuery(r)
-	if err != nil {
-		return err
-	}
-	camera, err := q.camera()
-	if err != nil {
-		return err
-	}
-	start, end, err := q.timeRange()
+	camera, start, end, err := cameraAndRange(r)
 	if err != nil {
 		return err
 	}

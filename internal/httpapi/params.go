@@ -88,3 +88,15 @@ func (q query) timeRange() (start, end time.Time, err error) {
 	}
 	return start, end, nil
 }
+
+// cameraAndRange reads the parameters of a request about footage.
+func cameraAndRange(r *http.Request) (camera string, start, end time.Time, err error) {
+	q, err := parseQuery(r)
+	if err == nil {
+		camera, err = q.camera()
+	}
+	if err == nil {
+		start, end, err = q.timeRange()
+	}
+	return camera, start, end, err
+}

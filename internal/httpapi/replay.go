@@ -27,15 +27,7 @@ const (
 func (h *handler) replay(w *response, r *http.Request) error {
 	ctx, cancel := h.within(r)
 	defer cancel()
-	q, err := parseQuery(r)
-	if err != nil {
-		return err
-	}
-	camera, err := q.camera()
-	if err != nil {
-		return err
-	}
-	start, end, err := q.timeRange()
+	camera, start, end, err := cameraAndRange(r)
 	if err != nil {
 		return err
 	}
