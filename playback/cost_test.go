@@ -105,6 +105,45 @@ func TestANewSegmentIsListedAtOnce(t *testing.T) {
 	}
 }
 
+func TestASlowUplinkDoesNotCostMoreListings(t *testing.T) {
+	// Each segment arrives 6 s after its end instead of at once: that is learned, not awaited anew each time.
+	w := newWorld(t)
+	next := noon.Add(-30 * time.Second)
+	lists := 0
+	for now, n := noon, 0; n < 60; now = now.Add(100 * time.Millisecond) {
+		w.set(now)
+		delay := 200 * time.Millisecond
+		if n > 10 {
+			delay = 6 * time.Second
+		}
+		for !next.Add(3 * time.Second).Add(delay).After(now) {
+			w.put("cam1", next)
+			next = next.Add(3 * time.Second)
+			n++
+			if n == 30 {
+				lists = len(w.lists)
+			}
+		}
+		w.live(t)
+	}
+	if per := float64(len(w.lists)-lists) / 30; per > 4 {
+		t.Errorf("%.1f listings a segment, want at most 4", per)
+	}
+}
+
+func TestHeadsAreReadOnce(t *testing.T) {
+	w := newWorld(t)
+	w.every("cam1", noon.Add(-time.Hour), 3200*time.Millisecond, 1000)
+	w.replay(t, noon.Add(-time.Hour), noon.Add(-30*time.Minute))
+	if _, _, _, reads := w.counts(); reads != 2 {
+		t.Errorf("%d reads, want 2", reads)
+	}
+	w.replay(t, noon.Add(-time.Hour), noon.Add(-30*time.Minute))
+	if _, _, _, reads := w.counts(); reads != 0 {
+		t.Errorf("%d reads of what was read, want none", reads)
+	}
+}
+
 func TestMidnightCostsAtMostTwoListings(t *testing.T) {
 	w := newWorld(t)
 	midnight := noon.Add(12 * time.Hour)

@@ -127,6 +127,42 @@ func TestRule14AReplayStartsInsideASegment(t *testing.T) { // 4.4.2.2
 	}
 }
 
+func TestRule14AReplayThatBeginsAtAGapHasNoDiscontinuityBeforeIt(t *testing.T) {
+	w := newWorld(t)
+	w.every("cam1", noon.Add(-time.Hour), 3*time.Second, 10)
+	w.every("cam1", noon.Add(-59*time.Minute), 3*time.Second, 10)
+	for _, end := range []time.Time{noon.Add(-50 * time.Minute), {}} {
+		p := w.replay(t, noon.Add(-59*time.Minute-5*time.Second), end)
+		if p.Segments[0].Discontinuity || keys(p)[0] != noon.Add(-59*time.Minute) || p.StartOffset != 0 {
+			t.Errorf("got\n%s", text(p))
+		}
+	}
+}
+
+func TestRule13AnEventPlaylistEndsAtTheLongestReplay(t *testing.T) {
+	w := newWorld(t, func(c *playback.Config) { c.MaxReplay = 10 * time.Minute })
+	c := w.camera(noon)
+	var r hlstest.Reloads
+	for i := range 250 {
+		c.record(3 * time.Second)
+		if i < 3 {
+			continue
+		}
+		p := w.replay(t, noon, time.Time{})
+		if err := r.AddPlaylist(p); err != nil {
+			t.Fatal(err)
+		}
+		if length := p.Duration(); p.Ended != (length >= 10*time.Minute) || length > 10*time.Minute+9*time.Second {
+			t.Fatalf("ended %v after %v", p.Ended, length)
+		}
+	}
+	// So does one of long ago, such as the demo recording.
+	w.set(noon.Add(100 * time.Hour))
+	if p := w.replay(t, noon, time.Time{}); !p.Ended || len(p.Segments) != 200 {
+		t.Errorf("ended %v, %d segments; want 10 minutes", p.Ended, len(p.Segments))
+	}
+}
+
 func TestRule15SumsOfDurationsAreExact(t *testing.T) { // D6, 4.4.4.1
 	ms := time.Millisecond
 	tests := []struct {
