@@ -157,6 +157,52 @@ func TestDatesFollowACameraWithoutDrift(t *testing.T) {
 	}
 }
 
+func TestDatesFollowACameraWithoutABeat(t *testing.T) {
+	// 2.7 and 3.3 s in turn stay within the seconds that 3 s would give: only reading shows it.
+	w := newWorld(t)
+	c := w.camera(noon.Add(350 * time.Millisecond))
+	wrong, n := 0, 0
+	for i := range 200 {
+		c.record(time.Duration(2700+600*(i%2)) * time.Millisecond)
+		if i < 45 { // until it was noticed
+			if i > 5 {
+				w.live(t)
+			}
+			continue
+		}
+		p := w.live(t)
+		last := len(p.Segments) - 1
+		n++
+		// The start of the newest is counted from a guess for the one before: one length for the other.
+		if off := dates(p)[last].Sub(c.next.Add(-time.Duration(2700+600*(i%2)) * time.Millisecond)).Abs(); off > 601*time.Millisecond {
+			wrong++
+		}
+	}
+	if _, _, _, reads := w.counts(); reads < 150 || wrong > 0 {
+		t.Errorf("%d reads for 200 segments, %d of %d dates off by more than one guess", reads, wrong, n)
+	}
+}
+
+func TestReadingStopsWhenTimestampsCeaseToBeWallClock(t *testing.T) {
+	w := newWorld(t)
+	c := w.camera(noon)
+	for range 10 {
+		c.record(3 * time.Second)
+		if w.Now().After(noon.Add(10 * time.Second)) {
+			w.live(t)
+		}
+	}
+	w.counts()
+	for range 100 { // the camera was replaced by one with the original SDK
+		seg := c.record(3300 * time.Millisecond)
+		delete(w.exact, segment.Key("cam1", seg.Key))
+		w.live(t)
+	}
+	if _, _, _, reads := w.counts(); reads > 4 {
+		t.Errorf("%d reads of timestamps that say nothing", reads)
+	}
+}
+
 func TestABurstAfterAnOutageIsSeenByEverybody(t *testing.T) {
 	w := newWorld(t)
 	c := w.camera(noon)

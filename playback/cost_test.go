@@ -105,6 +105,38 @@ func TestANewSegmentIsListedAtOnce(t *testing.T) {
 	}
 }
 
+func TestASegmentOfAnUnsteadyCameraIsListedSoon(t *testing.T) {
+	w := newWorld(t)
+	next, n := noon.Add(-30*time.Second), 0
+	stored, seen := map[int64]time.Time{}, map[int64]bool{}
+	var sum time.Duration
+	for now := noon; n < 120; now = now.Add(100 * time.Millisecond) {
+		w.set(now)
+		for {
+			length := time.Duration(2000+n*7919%2000) * time.Millisecond
+			at := next.Add(length + 200*time.Millisecond)
+			if at.After(now) {
+				break
+			}
+			w.put("cam1", next)
+			stored[next.Unix()] = at
+			next = next.Add(length)
+			n++
+		}
+		for _, s := range w.live(t).Segments {
+			if !seen[s.Key] {
+				seen[s.Key] = true
+				if n > 20 {
+					sum += now.Sub(stored[s.Key])
+				}
+			}
+		}
+	}
+	if mean := sum / 100; mean > 300*time.Millisecond || len(w.lists) > 6*n {
+		t.Errorf("seen %v after the upload on average, %d listings for %d segments", mean, len(w.lists), n)
+	}
+}
+
 func TestASlowUplinkDoesNotCostMoreListings(t *testing.T) {
 	// Each segment arrives 6 s after its end instead of at once: that is learned, not awaited anew each time.
 	w := newWorld(t)

@@ -129,11 +129,11 @@ func TestRule14AReplayStartsInsideASegment(t *testing.T) { // 4.4.2.2
 
 func TestRule14AReplayThatBeginsAtAGapHasNoDiscontinuityBeforeIt(t *testing.T) {
 	w := newWorld(t)
-	w.every("cam1", noon.Add(-time.Hour), 3*time.Second, 10)
-	w.every("cam1", noon.Add(-59*time.Minute), 3*time.Second, 10)
-	for _, end := range []time.Time{noon.Add(-50 * time.Minute), {}} {
-		p := w.replay(t, noon.Add(-59*time.Minute-5*time.Second), end)
-		if p.Segments[0].Discontinuity || keys(p)[0] != noon.Add(-59*time.Minute) || p.StartOffset != 0 {
+	w.every("cam1", noon.Add(-time.Minute), 3*time.Second, 10) // until 30 s ago
+	w.every("cam1", noon.Add(-23*time.Second), 3*time.Second, 7)
+	for _, end := range []time.Time{noon, {}} {
+		p := w.replay(t, noon.Add(-26*time.Second), end)
+		if p.Segments[0].Discontinuity || keys(p)[0] != noon.Add(-23*time.Second) || p.StartOffset != 0 {
 			t.Errorf("got\n%s", text(p))
 		}
 	}
@@ -248,6 +248,21 @@ func TestRule15FootageOfTheOriginalSDKIsTimedByItsKeys(t *testing.T) {
 	}
 	if _, _, _, more := w.counts(); reads > 4 || more > 0 {
 		t.Errorf("%d reads to learn that, then %d", reads, more)
+	}
+}
+
+func TestRule15SingleSegmentsFarApartAreNotTakenForLongOnes(t *testing.T) {
+	w := newWorld(t) // a camera that records a segment per event
+	at := noon.Add(-5 * time.Minute)
+	for _, pause := range []int{12, 25, 18, 29, 14, 22, 27, 10, 16} {
+		w.put("cam1", at)
+		at = at.Add(time.Duration(pause) * time.Second)
+	}
+	p := w.replay(t, noon.Add(-5*time.Minute), noon)
+	for i, s := range p.Segments {
+		if s.Duration != 3*time.Second || s.Discontinuity != (i > 0) {
+			t.Errorf("segment %d: %v, discontinuity %v", i, s.Duration, s.Discontinuity)
+		}
 	}
 }
 

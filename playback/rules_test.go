@@ -389,6 +389,22 @@ func TestRule08SegmentsNearExpiryAreNotListed(t *testing.T) { // D7
 	}
 }
 
+func TestRule08ASilentCameraIsNotShownUpToItsDeletion(t *testing.T) { // D7
+	w := newWorld(t, func(c *playback.Config) { c.Retention = time.Hour })
+	c := w.camera(noon)
+	for range 10 {
+		c.record(3 * time.Second)
+	}
+	var err error
+	for err == nil && w.Now().Before(noon.Add(2*time.Hour)) {
+		w.add(time.Minute)
+		_, err = w.Live(t.Context(), "cam1")
+	}
+	if silence := w.Now().Sub(c.next); !errors.Is(err, playback.ErrNoSegments) || silence < 40*time.Minute || silence > 50*time.Minute {
+		t.Errorf("after %v of silence: %v; want ErrNoSegments a quarter of an hour before deletion", silence, err)
+	}
+}
+
 func TestRule09And19AGapIsADiscontinuityWithADate(t *testing.T) { // D2
 	for _, exact := range []bool{true, false} {
 		w := newWorld(t)
