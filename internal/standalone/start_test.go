@@ -57,7 +57,10 @@ func TestStartFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	shared := t.TempDir()
-	start(t, standalone.Config{Engine: &standalone.Engine{Dir: shared}})
+	running := start(t, standalone.Config{Engine: &standalone.Engine{Dir: shared}})
+	for _, url := range []string{running.Web + "/healthz", running.S3} { // all its goroutines are there before the leak checks begin
+		get(t, url)
+	}
 	engine := func(dir string) *standalone.Engine { return &standalone.Engine{Dir: dir, Addr: "127.0.0.1:0"} }
 
 	web := standalone.Web{Addr: "127.0.0.1:0"}
