@@ -6,6 +6,7 @@ GO     ?= go
 GO386  := ./segment/... ./internal/h264/... ./internal/aac/... ./mpegts/... ./hls/... ./playback/... ./uploader/... \
           ./internal/sigv4/... ./s3/... ./internal/cache/...
 FUZZTIME ?= 10s
+export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo deps test lint test-go test-386 test-web test-browser test-long fuzz bench web clips clean

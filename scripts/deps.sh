@@ -19,12 +19,26 @@ want() {   # want COMMAND PACKAGE SUITE
 lost=()
 want ffmpeg ffmpeg "footage compared after decoding, playlists judged by ffprobe"
 want gcc gcc "the race detector"
+[ -f /usr/include/stdlib.h ] || { missing+=(libc6-dev); lost+=("libc6-dev: the race detector"); }
 if ! have chromium-headless-shell && ! have chromium; then
 	missing+=(chromium-headless-shell)
 	lost+=("chromium-headless-shell: the browser tests")
 fi
 node_ok() { have node && have npm && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ]; }
 node_ok || { missing+=(nodejs npm); lost+=("node 20 with npm: the web bundle's tests and the browser tests"); }
+# Distributions whose Node.js is too old get one from npm, below build/node; the Makefile puts it first on PATH.
+newer_node() {
+	node_ok && return
+	have npm || return
+	case $(uname -m) in
+	x86_64) cpu=x64 ;;
+	aarch64) cpu=arm64 ;;
+	*) return 1 ;;
+	esac
+	say "installing Node.js 22 by npm into build/node"
+	npm install --silent --no-audit --no-fund --no-save --prefix build/node "node-linux-$cpu@22" &&
+		ln -sfn "node_modules/node-linux-$cpu/bin" build/node/bin && node_ok
+}
 if [ "${1:-}" = bench ]; then
 	want valgrind valgrind "instruction counts of make bench"
 	[ -f /usr/include/libavformat/avformat.h ] || ls /usr/include/*/libavformat/avformat.h >/dev/null 2>&1 ||
@@ -42,7 +56,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 		if ! have chromium-headless-shell && ! have chromium; then
 			apt-get install -y -qq --no-install-recommends chromium >/dev/null 2>&1 || say "apt could not install chromium either"
 		fi
-		node_ok || say "SKIPPED SUITES: node is older than 20 here; install Node.js 20 or newer for test-web and test-browser" >&2
+		newer_node || say "SKIPPED SUITES: node is older than 20 here; install Node.js 20 or newer for test-web and test-browser" >&2
 	else
 		say "this machine lacks what some suites need; they will say that they are skipped:" >&2
 		printf 'deps:   %s\n' "${lost[@]}" >&2
