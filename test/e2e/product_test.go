@@ -150,19 +150,33 @@ func (s server) push(ctx context.Context, t *testing.T, args ...string) (output 
 
 func tail(s string) string { return s[max(0, len(s)-4000):] }
 
-// ffmpeg runs ffmpeg and returns its standard output. What it prints to standard error at the given level fails the test.
-func ffmpeg(t *testing.T, level string, args ...string) []byte {
+// run executes ffmpeg or ffprobe at warning level and returns its standard output and the kinds of messages that it printed.
+func run(t *testing.T, tool string, args ...string) (stdout []byte, messages map[string]bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "ffmpeg", append([]string{"-nostdin", "-hide_banner", "-loglevel", level}, args...)...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd := exec.CommandContext(ctx, tool, append([]string{"-hide_banner", "-loglevel", "warning"}, args...)...)
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Errorf("ffmpeg %s: %v", strings.Join(args, " "), err)
+		t.Errorf("%s %s: %v\n%s", tool, strings.Join(args, " "), err, tail(stderr.String()))
 	}
-	if stderr.Len() > 0 {
-		t.Errorf("ffmpeg %s complains:\n%s", strings.Join(args, " "), tail(stderr.String()))
+	messages = map[string]bool{}
+	for _, line := range strings.Split(stderr.String(), "\n") {
+		line = strings.TrimSpace(regexp.MustCompile(`^\[[^]]* @ 0x[0-9a-f]+\]`).ReplaceAllString(line, ""))
+		if line != "" && !strings.HasPrefix(line, "Last message repeated") {
+			messages[line] = true
+		}
 	}
-	return stdout.Bytes()
+	return out.Bytes(), messages
+}
+
+// silent fails the test for each message that is not among the allowed.
+func silent(t *testing.T, what string, messages, allowed map[string]bool) {
+	t.Helper()
+	for m := range messages {
+		if !allowed[m] {
+			t.Errorf("%s makes ffmpeg say %q", what, m)
+		}
+	}
 }
