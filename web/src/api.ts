@@ -4,6 +4,7 @@
 
 import type { ServerClock } from './clock';
 import {
+  type APIError,
   type Camera,
   decodeCameras,
   decodeConfig,
@@ -77,11 +78,7 @@ export class API {
   /** check asks why a playlist does not play; ok means that it is there now. */
   async check(playlistURL: string, signal: AbortSignal): Promise<Result<void>> {
     const reply = await this.#get(playlistURL, signal);
-    if (reply.kind === 'ok') {
-      await reply.value.body?.cancel();
-      return { kind: 'ok', value: undefined };
-    }
-    return reply;
+    return reply.kind === 'ok' ? { kind: 'ok', value: undefined } : reply;
   }
 
   #url(path: string, query: Record<string, string>): string {
@@ -95,47 +92,54 @@ export class API {
       return reply;
     }
     try {
-      return { kind: 'ok', value: decode(await reply.value.json()) };
+      return { kind: 'ok', value: decode(JSON.parse(reply.value)) };
     } catch (e) {
-      if (signal.aborted) {
-        return { kind: 'aborted' };
-      }
-      const what = e instanceof DecodeError ? e.message : 'the reply is not JSON';
-      return { kind: 'error', reason: 'server', code: 'bad_reply', message: what };
+      const message = e instanceof DecodeError ? e.message : 'the reply is not JSON';
+      return { kind: 'error', reason: 'server', code: 'bad_reply', message };
     }
   }
 
-  async #get(url: string, signal: AbortSignal): Promise<Result<Response>> {
-    const sent = Date.now();
-    let response: Response;
+  /** get returns the body of a successful reply. */
+  async #get(url: string, signal: AbortSignal): Promise<Result<string>> {
+    const call = new AbortController();
+    const stop = (): void => call.abort();
+    const timer = setTimeout(stop, timeout);
+    signal.addEventListener('abort', stop);
     try {
-      response = await this.#fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) });
+      if (signal.aborted) {
+        return { kind: 'aborted' };
+      }
+      const sent = Date.now();
+      const response = await this.#fetch(url, { signal: call.signal });
+      this.#clock.observe(response.headers.get('Date'), sent, Date.now());
+      const body = await response.text();
+      return response.ok ? { kind: 'ok', value: body } : failure(response.status, body);
     } catch (e) {
       if (signal.aborted) {
         return { kind: 'aborted' };
       }
       return { kind: 'error', reason: 'offline', code: 'network', message: e instanceof Error ? e.message : String(e) };
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
     }
-    this.#clock.observe(response.headers.get('Date'), sent, Date.now());
-    if (response.ok) {
-      return { kind: 'ok', value: response };
-    }
-    let detail: { code: string; message: string } | undefined;
-    try {
-      detail = decodeError(await response.json());
-    } catch {
-      // not JSON: a proxy's page; the status has to do
-    }
-    if (signal.aborted) {
-      return { kind: 'aborted' };
-    }
-    return {
-      kind: 'error',
-      reason: reasonOf(response.status),
-      code: detail?.code ?? `http_${response.status}`,
-      message: detail?.message ?? `HTTP ${response.status}`,
-    };
   }
+}
+
+/** failure reads an error reply: the API's own JSON, or something else, such as a proxy's page. */
+function failure(status: number, body: string): Result<never> {
+  let detail: APIError | undefined;
+  try {
+    detail = decodeError(JSON.parse(body));
+  } catch {
+    // not JSON: the status has to do
+  }
+  return {
+    kind: 'error',
+    reason: reasonOf(status),
+    code: detail?.code ?? `http_${status}`,
+    message: detail?.message ?? `HTTP ${status}`,
+  };
 }
 
 function reasonOf(status: number): Reason {

@@ -17,7 +17,7 @@ export const en = {
   cameraCount: (n: number) => plural(n, 'camera', 'cameras'),
   noCamerasTitle: 'No footage yet',
   noCamerasText:
-    'A camera appears here as soon as its first segment is stored. Point a device at this bucket, or push a recording from a terminal:',
+    'A camera appears here as soon as its first segment is stored. Point a device at the S3 store, or push a recording from a terminal. The server prints the address and the keys of the store when it starts.',
   noCamerasHint: 'This page looks again by itself every few seconds.',
   camerasFailed: 'The list of cameras could not be loaded',
   camerasStale: 'The server does not answer. What you see is the last state that is known.',

@@ -16,7 +16,7 @@ export const zh: Messages = {
   loadingCameras: '正在查找摄像机…',
   cameraCount: (n) => `${n} 台摄像机`,
   noCamerasTitle: '还没有录像',
-  noCamerasText: '摄像机的第一个分片存入后，就会显示在这里。请让设备上传到此存储桶，或在终端中推送一段录像：',
+  noCamerasText: '摄像机的第一个分片存入后，就会显示在这里。请让设备上传到 S3 存储，或在终端中推送一段录像。服务器启动时会显示存储的地址和密钥。',
   noCamerasHint: '本页每隔几秒会自动刷新。',
   camerasFailed: '无法加载摄像机列表',
   camerasStale: '服务器没有响应，下面是最后一次得到的状态。',

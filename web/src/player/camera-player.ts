@@ -3,7 +3,7 @@
 import type { Reason, Result } from '../api';
 import { LiveSync, PollPlanner, startDelay } from './live-sync';
 import { endTime, offsetOf, programTimeAt } from './timeline';
-import { createPlayer, type Player } from './videojs';
+import { createPlayer, type Player, playerKind } from './videojs';
 import { open, type Stream } from './vhs';
 
 /** What a viewer should know about the playback. Times are ms since the epoch. */
@@ -32,7 +32,6 @@ export interface CameraPlayerOptions {
 }
 
 const tickMs = 100;
-const unsafeEdge = 0.1; // s before the end of the playlist that may not be sought to while live plays
 const longWait = 12_000; // ms without progress although there is data: nudge, then load anew
 
 /**
@@ -196,7 +195,7 @@ export class CameraPlayer {
       return;
     }
     this.#window = playlist.segments.reduce((sum, s) => sum + s.duration, 0);
-    stream.setLiveDelay(this.#started ? unsafeEdge : this.#liveDelay());
+    stream.setLiveDelay(this.#liveDelay()); // where playback begins, and where it resumes after it left the window
     if (this.#listedEnd === undefined) {
       return;
     }
@@ -228,16 +227,13 @@ export class CameraPlayer {
       if (!this.#started && !this.#player.paused() && this.#player.readyState() >= 3 && !this.#player.seeking()) {
         this.#started = true;
         this.#trouble = undefined;
-        if (this.#o.mode === 'live') {
-          stream.setLiveDelay(unsafeEdge);
-        }
       }
       if (this.#o.mode === 'live') {
         this.#stayLive(local / 1000, position);
       }
       this.#unstick(local);
-    } else if (stream === undefined && this.#player.readyState() >= 3) {
-      this.#started = true; // the browser's own HLS
+    } else if (stream === undefined && playerKind() === 'native' && this.#player.readyState() >= 3) {
+      this.#started = true;
       this.#trouble = undefined;
     }
     this.#report(local);

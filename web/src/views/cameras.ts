@@ -53,7 +53,7 @@ export function camerasView(app: App): View {
   const empty = (s: Scope): HTMLElement => s.h('div', { class: 'notice' },
     s.h('h2', {}, () => settings.t.noCamerasTitle),
     s.h('p', {}, () => settings.t.noCamerasText),
-    s.h('pre', { tabindex: 0 }, 's3cam push --camera cam1 --input clip.h264 --speed realtime'),
+    s.h('pre', { tabindex: 0 }, 's3cam push --camera cam1 --input clip.h264 --s3-url URL --bucket NAME'),
     s.h('p', { class: 'detail' }, () => settings.t.noCamerasHint));
 
   const fill = (reply: Result<Camera[]>): void => {
