@@ -6,7 +6,7 @@
 //   - [Muxer] turns access units and ADTS frames into 188-byte packets in the caller's buffer. It allocates nothing per frame.
 //   - [Analyzer] reads a stream and says in plain words what is wrong with it, and what is in it. It is strict.
 //   - [Demuxer] gets the elementary streams back out of segments, also out of those that other muxers wrote. It is tolerant.
-//   - [FirstPTS] finds the time stamp at which a segment starts in its first bytes.
+//   - [FirstPTS] finds the time stamp at which a segment starts in its first bytes, [EndPTS] that at which it ends in its last.
 //
 // All times are int64 counts of a 90 kHz clock. On the wire they have 33 bits and wrap every 26.5 hours; functions that
 // take a time accept any int64 and reduce it, functions that give a time from the wire give 0 to 2^33-1.
