@@ -34,7 +34,7 @@ test('screenshots of the views at 390 px and 1440 px', { skip: !dir && 'S3CAM_TE
     { width: 390, height: 844, colorScheme: 'light', locale: 'en-GB' },
     { width: 1440, height: 900, colorScheme: 'dark', locale: 'zh-CN' },
   ];
-  for (const { width, height, colorScheme, locale } of looks) {
+  await Promise.all(looks.map(async ({ width, height, colorScheme, locale }) => {
     for (const [name, address, ready, controls] of views) {
       const { page, close } = await open(browser, { viewport: { width, height }, colorScheme, locale });
       await page.goto(address);
@@ -51,6 +51,6 @@ test('screenshots of the views at 390 px and 1440 px', { skip: !dir && 'S3CAM_TE
       await page.screenshot({ path: join(dir, `${name}-${width}-${colorScheme}.png`), fullPage: true });
       await close();
     }
-  }
+  }));
   t.diagnostic(`${looks.length * views.length} pictures in ${dir}`);
 });
