@@ -31,7 +31,7 @@ func (cfg *Config) newWindow(old *Window, marks []mark, event bool, from int64, 
 	ceiling := time.Duration(cfg.M3U8TargetDuration) * time.Second
 	entries, at := layout(marks, cfg.TSClipDuration, ceiling)
 	last := &marks[len(marks)-1]
-	w := &Window{ID: old.ID, Version: old.Version, Event: event, From: from, Last: at, Exact: last.exact}
+	w := &Window{ID: old.ID, Version: old.Version, Event: event, From: from, Last: at, Bytes: last.size, Exact: last.exact}
 	for i := max(1, len(marks)-recentLen); i < len(marks); i++ {
 		w.Recent = append(w.Recent, distance(&marks[i-1], &marks[i]))
 	}
@@ -70,14 +70,18 @@ func cutFront(entries []Entry, from int64) []Entry {
 	return entries
 }
 
-// advance returns w with the segments of marks appended, which must be newer than its newest entry and in order. w itself
-// is left as it is. Nothing that w published changes.
-func (cfg *Config) advance(w *Window, marks []mark, now time.Time) *Window {
+// last is the newest entry of w, for the segments that come next.
+func (w *Window) last() mark {
+	return mark{key: w.newest().Key, at: w.Last, size: w.Bytes, exact: w.Exact}
+}
+
+// advance returns w with the segments of marks appended, which must be newer than its newest entry, before, and in order. w
+// itself is left as it is. Nothing that w published changes.
+func (cfg *Config) advance(w *Window, before mark, marks []mark, now time.Time) *Window {
 	next := *w
 	next.Entries = make([]Entry, len(w.Entries), len(w.Entries)+len(marks))
 	copy(next.Entries, w.Entries)
 	limit := durationLimit(w.TargetDuration)
-	before := mark{key: w.newest().Key, at: w.Last, exact: w.Exact}
 	for i := range marks {
 		m := &marks[i]
 		next.Recent = remember(next.Recent, distance(&before, m))
@@ -86,7 +90,7 @@ func (cfg *Config) advance(w *Window, marks []mark, now time.Time) *Window {
 			st.next = &marks[i+1]
 		}
 		next.Entries, next.Last = place(next.Entries, m, st)
-		next.Exact = m.exact
+		next.Exact, next.Bytes = m.exact, m.size
 		before = *m
 	}
 	if !next.Event {

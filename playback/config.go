@@ -21,7 +21,8 @@ type Store interface {
 	ListFolders(ctx context.Context, prefix string, yield func(name string) bool) error
 }
 
-// HeadReader reads the beginning of a segment, for the exact time of its first frame. *s3.Client satisfies it.
+// HeadReader reads n bytes of a segment from offset on: its beginning, for the exact time of its first frame, or its last
+// bytes. *s3.Client satisfies it.
 type HeadReader interface {
 	ReadRange(ctx context.Context, key string, offset, n int64) ([]byte, error)
 }
@@ -54,6 +55,9 @@ const (
 	maxReads       = 8                // concurrent ranged reads of one request
 	maxHeads       = 48               // ranged reads of one replay
 	maxLiveHeads   = 16               // ranged reads of one live poll
+	tailBytes      = 348 * 188        // 64 KiB in whole packets: the last pictures of nearly any camera
+	maxTails       = 48               // ends of segments, each with the start of the next, that one replay reads besides
+	maxLiveTails   = 16               // and one live poll
 	maxLocal       = 4096             // cameras with state in this process
 	maxPending     = 64               // segments told by Stored and not yet looked at, per camera
 )
@@ -68,6 +72,11 @@ type Config struct {
 	// FirstPTS finds the first video PTS in the first bytes of a segment (mpegts.FirstPTS).
 	Heads    HeadReader
 	FirstPTS func(head []byte) (pts90k int64, ok bool)
+
+	// EndPTS finds the end of the last picture in the last bytes of a segment (mpegts.EndPTS). It goes with Heads and may be
+	// nil. With it a segment that is longer than usual is told from a gap, and the last one before a gap or of a
+	// recording lasts as long as it does, not as long as usual. Segments at the usual distance cost no reading.
+	EndPTS func(tail []byte) (end90k int64, ok bool)
 
 	// Announced promises that Stored is called in this process for every segment of every camera, as the embedded engine
 	// can: then live polls need no listing but the first.
@@ -92,7 +101,8 @@ type Config struct {
 type Service struct {
 	cfg   Config
 	local locals
-	heads headCache
+	heads headCache // starts of segments
+	tails headCache // ends of segments
 }
 
 // New checks cfg, all of it, and returns a working service.
@@ -107,6 +117,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if (cfg.Heads == nil) != (cfg.FirstPTS == nil) {
 		bad("Heads and FirstPTS go together")
+	}
+	if cfg.EndPTS != nil && cfg.Heads == nil {
+		bad("EndPTS goes with Heads")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -362,16 +362,23 @@ func TestReplayOfDenseAndIrregularFootage(t *testing.T) {
 	at := noon.Add(-time.Hour)
 	n := 0
 	for ; at.Before(noon); n++ {
-		w.put("cam1x", at)
-		at = at.Add(3*time.Second + time.Duration(n*7919%2000)*time.Millisecond)
+		next := at.Add(3*time.Second + time.Duration(n*7919%2000)*time.Millisecond)
+		w.putWhole("cam1x", at, next)
+		at = next
 	}
 	w.counts()
 	p, err := w.Replay(t.Context(), "cam1x", noon.Add(-time.Hour), noon)
 	if err != nil || p.Validate() != nil || len(p.Segments) != n {
 		t.Errorf("%d of %d segments, %v, %v", len(p.Segments), n, err, p.Validate())
 	}
-	if _, _, _, reads := w.counts(); reads > 48 {
-		t.Errorf("%d reads", reads)
+	for i, s := range p.Segments {
+		if s.Discontinuity {
+			t.Errorf("segment %d follows a discontinuity, and nothing is missing", i)
+		}
+	}
+	tails := len(w.tails)
+	if _, _, _, reads := w.counts(); reads > 48+2*49 || tails > 49 {
+		t.Errorf("%d reads, of them %d of tails", reads, tails)
 	}
 }
 

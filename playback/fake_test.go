@@ -31,9 +31,11 @@ type bucket struct {
 	keys   []string // sorted
 	size   map[string]int64
 	exact  map[string]time.Time // true start of the object, for ReadRange; else its head has a foreign PTS
+	ends   map[string]time.Time // true end of it; else its tail says nothing
 	lists  []listCall
-	walks  int // ListFolders
-	reads  []string
+	walks  int      // ListFolders
+	reads  []string // of heads and tails
+	tails  []string
 	fail   func(op string) error // injected
 	before func(op string)       // called at the start of each operation, without the lock
 }
@@ -46,10 +48,10 @@ type listCall struct {
 var dayFolder = regexp.MustCompile(`^.+/\d{4}/\d{2}/\d{2}/$`)
 
 func newBucket(t testing.TB) *bucket {
-	return &bucket{t: t, wide: true, size: map[string]int64{}, exact: map[string]time.Time{}}
+	return &bucket{t: t, wide: true, size: map[string]int64{}, exact: map[string]time.Time{}, ends: map[string]time.Time{}}
 }
 
-const someSize = 100 * 188
+const someSize = 1000 * 188
 
 // put stores a segment whose first frame is at start.
 func (b *bucket) put(camera string, start time.Time) segment.Segment {
@@ -58,6 +60,15 @@ func (b *bucket) put(camera string, start time.Time) segment.Segment {
 	defer b.mu.Unlock()
 	b.exact[segment.Key(camera, start)] = start
 	return segment.Segment{Key: start.UTC().Truncate(time.Second), Size: someSize}
+}
+
+// putWhole stores a segment from start to end.
+func (b *bucket) putWhole(camera string, start, end time.Time) segment.Segment {
+	seg := b.put(camera, start)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ends[segment.Key(camera, start)] = end
+	return seg
 }
 
 func (b *bucket) putObject(key string, size int64) {
@@ -72,7 +83,7 @@ func (b *bucket) putObject(key string, size int64) {
 // every puts n segments from start on, step apart.
 func (b *bucket) every(camera string, start time.Time, step time.Duration, n int) {
 	for i := range n {
-		b.put(camera, start.Add(time.Duration(i)*step))
+		b.putWhole(camera, start.Add(time.Duration(i)*step), start.Add(time.Duration(i+1)*step))
 	}
 }
 
@@ -158,7 +169,8 @@ func (b *bucket) ListFolders(ctx context.Context, prefix string, yield func(stri
 	return nil
 }
 
-// ReadRange answers eight bytes with the PTS of the segment, which firstPTS reads.
+// ReadRange answers sixteen bytes: the PTS at which the segment begins, which firstPTS reads, and that at which it ends, for
+// endPTS.
 func (b *bucket) ReadRange(ctx context.Context, key string, offset, n int64) ([]byte, error) {
 	if err := b.enter(ctx, "read"); err != nil {
 		return nil, err
@@ -166,17 +178,32 @@ func (b *bucket) ReadRange(ctx context.Context, key string, offset, n int64) ([]
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reads = append(b.reads, key)
-	if offset != 0 || n < 188 || n > 8192 || n > b.size[key] {
+	tail := offset > 0 || n > 8192
+	if n < 188 || tail && (n > 65536 || offset+n != b.size[key]) || !tail && n > b.size[key] {
 		b.t.Errorf("ReadRange(%q, %d, %d) of %d bytes", key, offset, n, b.size[key])
 	}
 	if _, ok := b.size[key]; !ok {
 		return nil, fmt.Errorf("read %s: %w", key, fs.ErrNotExist)
 	}
+	if tail {
+		b.tails = append(b.tails, key)
+	}
 	pts := int64(12345) // as the original SDK: not wall-clock
 	if start, ok := b.exact[key]; ok {
 		pts = segment.PTS(start)
 	}
-	return binary.BigEndian.AppendUint64(nil, uint64(pts)), nil
+	answer := binary.BigEndian.AppendUint64(nil, uint64(pts))
+	if end, ok := b.ends[key]; ok {
+		answer = binary.BigEndian.AppendUint64(answer, uint64(segment.PTS(end)))
+	}
+	return answer, nil
+}
+
+func endPTS(tail []byte) (int64, bool) {
+	if len(tail) < 16 {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(tail[8:])), true
 }
 
 func firstPTS(head []byte) (int64, bool) {
@@ -194,7 +221,7 @@ func (b *bucket) counts() (lists, pages, walks, reads int) {
 		pages += l.pages
 	}
 	lists, walks, reads = len(b.lists), b.walks, len(b.reads)
-	b.lists, b.walks, b.reads = nil, 0, nil
+	b.lists, b.walks, b.reads, b.tails = nil, 0, nil, nil
 	return lists, pages, walks, reads
 }
 
@@ -232,7 +259,7 @@ func newWorld(t testing.TB, change ...func(*playback.Config)) *world {
 	w := &world{bucket: newBucket(t)}
 	w.set(noon)
 	w.cfg = playback.Config{
-		Store: w.bucket, Heads: w.bucket, FirstPTS: firstPTS,
+		Store: w.bucket, Heads: w.bucket, FirstPTS: firstPTS, EndPTS: endPTS,
 		Windows: cache.NewMemory(cache.MemoryConfig{Now: w.Now}),
 		Now:     w.clock.Now,
 	}
@@ -252,7 +279,9 @@ func (w *world) another(t testing.TB) *playback.Service {
 	return s
 }
 
-func withoutHeads(c *playback.Config) { c.Heads, c.FirstPTS = nil, nil }
+func withoutHeads(c *playback.Config) { c.Heads, c.FirstPTS, c.EndPTS = nil, nil, nil }
+
+func withoutTails(c *playback.Config) { c.EndPTS = nil }
 
 // live polls and fails the test on an error or an invalid playlist.
 func (w *world) live(t testing.TB) hls.Playlist {

@@ -13,7 +13,7 @@ import (
 	"github.com/s3cam/s3cam/segment"
 )
 
-// headCache keeps what the heads of segments said. Segments never change, so neither does that. It holds two generations:
+// headCache keeps what the heads of segments said, or their tails. Segments never change, so neither does that. It holds two generations:
 // when the young one is full the old one is forgotten.
 type headCache struct {
 	mu         sync.Mutex
@@ -107,6 +107,7 @@ func (s *Service) readStart(ctx context.Context, camera string, m *mark) (int64,
 type known struct {
 	foreign bool // its timestamps are not wall-clock
 	unsure  bool // it keeps no steady beat
+	failed  bool // not all could be read that should have been
 }
 
 // refine makes the starts of marks as exact as budget reads allow. Within a run without gaps, evenly spaced keys need one
@@ -137,7 +138,7 @@ func (s *Service) refine(ctx context.Context, camera string, marks []mark, budge
 			return k
 		}
 		if failed != nil {
-			budget = 0 // use what there is
+			budget, k.failed = 0, true // use what there is
 		}
 		for _, sp := range spans {
 			if step, ok := line(marks[sp.lo : sp.hi+1]); ok {

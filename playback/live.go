@@ -220,6 +220,9 @@ func (s *Service) create(ctx context.Context, c *local, old *Window, req request
 		return nil, fmt.Errorf("%w: only one so far", ErrNoSegments)
 	}
 	k := s.refine(ctx, req.camera, marks, maxLiveHeads)
+	if s.cfg.EndPTS != nil && !k.foreign && !k.failed {
+		_ = s.settleGaps(ctx, req.camera, marks, maxLiveTails, s.liveWait()) // it was logged
+	}
 	w := s.cfg.newWindow(old, marks, false, 0, now)
 	s.begin(w, k, now)
 	return w, nil
@@ -270,8 +273,9 @@ func (s *Service) update(ctx context.Context, c *local, w *Window, req request, 
 	}
 	next := w
 	if len(marks) > 0 {
-		k := s.locate(ctx, req.camera, w, marks)
-		next = s.cfg.advance(w, marks, now)
+		before := w.last()
+		k := s.locate(ctx, req.camera, w, &before, marks)
+		next = s.cfg.advance(w, before, marks, now)
 		next.Unsure, next.Unread, next.Foreign = k.Unsure, k.Unread, k.Foreign
 		c.mu.Lock()
 		lacking := c.lacking
@@ -302,9 +306,10 @@ const (
 )
 
 // locate finds the exact starts of the new segments marks. One that is on the camera's beat by its key is taken to be so
-// exactly, without reading it, unless the camera is known to be unsteady or it is time to check; the others are read. The
-// result carries what was learned of the camera, in Unsure, Unread and Foreign.
-func (s *Service) locate(ctx context.Context, camera string, w *Window, marks []mark) (k Window) {
+// exactly, without reading it, unless the camera is known to be unsteady or it is time to check; the others are read. Where
+// one comes late, so is the end of the one ahead of it, which for the first of marks is before. The result carries what was
+// learned of the camera, in Unsure, Unread and Foreign.
+func (s *Service) locate(ctx context.Context, camera string, w *Window, before *mark, marks []mark) (k Window) {
 	k = Window{Unsure: w.Unsure, Unread: w.Unread, Foreign: w.Foreign}
 	if s.cfg.Heads == nil || k.Foreign {
 		return k
@@ -331,27 +336,31 @@ func (s *Service) locate(ctx context.Context, camera string, w *Window, marks []
 	if len(which) == 0 {
 		return k
 	}
-	if n, _ := s.readStarts(ctx, camera, marks, which); n == len(which) && !w.Exact {
+	n, failed := s.readStarts(ctx, camera, marks, which)
+	if n == len(which) && !w.Exact {
 		k.Foreign = true // neither now nor the time before
 		return k
 	}
-	before := mark{key: w.newest().Key, at: w.Last, exact: w.Exact}
+	if failed == nil && n < len(which) {
+		s.settleNew(ctx, camera, w, before, marks)
+	}
+	ahead := before
 	if i > 0 {
-		before = marks[i-1]
+		ahead = &marks[i-1]
 	}
 	for ; i < len(marks); i++ {
 		m := &marks[i]
 		if m.exact {
 			k.Unread = 0
 		}
-		if d := distance(&before, m); m.exact && before.exact && !isGap(d, b.usual) {
+		if d := distance(ahead, m); m.exact && ahead.exact && (!isGap(d, b.usual) || joined(ahead, m)) {
 			if off := d - b.usual; off > closeBy || off < -closeBy {
 				k.Unsure = sureAfter
 			} else if k.Unsure > 0 {
 				k.Unsure--
 			}
 		}
-		before = *m
+		ahead = m
 	}
 	return k
 }

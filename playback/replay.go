@@ -93,7 +93,8 @@ func (s *Service) vod(ctx context.Context, camera string, start, end, now time.T
 	if err != nil {
 		return hls.Playlist{}, err
 	}
-	s.refine(ctx, camera, marks, maxHeads)
+	k := s.refine(ctx, camera, marks, maxHeads)
+	s.settleReplay(ctx, camera, marks, to, now, k)
 	entries, _ := layout(marks, s.cfg.TSClipDuration, time.Duration(s.cfg.M3U8TargetDuration)*time.Second)
 	entries = cutFront(entries, start.UnixMicro())
 	for len(entries) > 0 && entries[len(entries)-1].Start >= to.UnixMicro() {
@@ -139,8 +140,9 @@ func (s *Service) createEvent(ctx context.Context, old *Window, req request, now
 	if err != nil {
 		return nil, err
 	}
+	listed := to
 	for len(marks) > 0 && marks[len(marks)-1].key >= to.Unix() {
-		marks = marks[:len(marks)-1]
+		marks, listed = marks[:len(marks)-1], time.Time{} // the last one left has a successor
 	}
 	if len(marks) == 0 {
 		return nil, ErrNoSegments
@@ -149,6 +151,7 @@ func (s *Service) createEvent(ctx context.Context, old *Window, req request, now
 		return nil, fmt.Errorf("%w: only one so far", ErrNoSegments)
 	}
 	k := s.refine(ctx, req.camera, marks, maxHeads)
+	s.settleReplay(ctx, req.camera, marks, listed, now, k)
 	w := s.cfg.newWindow(old, marks, true, req.from.UnixMicro(), now)
 	if len(w.Entries) == 0 {
 		return nil, ErrNoSegments

@@ -23,11 +23,11 @@ func TestRandomReplays(t *testing.T) {
 		if r.IntN(3) == 0 {
 			w = newWorld(t, withoutHeads)
 		}
-		truth := map[int64]time.Time{}
+		truth, ends := map[int64]time.Time{}, map[int64]time.Time{}
 		var all []int64
 		for _, a := range history(r, 20*time.Minute) {
-			w.put("cam1", a.start)
-			truth[a.start.Unix()] = a.start
+			w.putWhole("cam1", a.start, a.end)
+			truth[a.start.Unix()], ends[a.start.Unix()] = a.start, a.end
 		}
 		for key := range truth {
 			all = append(all, key)
@@ -71,9 +71,19 @@ func TestRandomReplays(t *testing.T) {
 			if len(got) > len(inside)+4 {
 				t.Errorf("seed %d, %v..%v: %d segments, only %d lie inside", seed, start, end, len(got), len(inside))
 			}
+			w.counts()
 			again, err := w.another(t).Replay(t.Context(), "cam1", start, end)
 			if err != nil || text(again) != text(p) {
 				t.Errorf("seed %d, %v..%v: another server says %v\n%s", seed, start, end, err, text(again))
+			}
+			if tails := len(w.tails); tails < 48 { // else there were more ends to read than may be
+				for i := 1; i < len(p.Segments); i++ {
+					s := &p.Segments[i]
+					missing := truth[s.Key].Sub(ends[p.Segments[i-1].Key])
+					if s.Discontinuity && missing == 0 && w.cfg.EndPTS != nil || !s.Discontinuity && missing > 31*time.Second {
+						t.Errorf("seed %d, %v..%v: %s: discontinuity %v, %v are missing", seed, start, end, segment.Key("cam1", truth[s.Key]), s.Discontinuity, missing)
+					}
+				}
 			}
 			c, err := w.Coverage(t.Context(), "cam1", start, end)
 			if err != nil {

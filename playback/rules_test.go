@@ -32,7 +32,7 @@ func (w *world) camera(start time.Time) *camera {
 
 // record moves the clock to when the next segment, of length d, is in the bucket.
 func (c *camera) record(d time.Duration) segment.Segment {
-	seg := c.w.put("cam1", c.next)
+	seg := c.w.putWhole("cam1", c.next, c.next.Add(d))
 	c.next = c.next.Add(d)
 	c.w.set(c.next.Add(c.delay))
 	return seg

@@ -27,19 +27,14 @@ type step struct {
 	limit int64 // longest EXTINF allowed, microseconds
 }
 
-// apart tells whether footage is missing between neighbours a and b. Exact starts of a steady camera show that plainly;
-// else the gap rule of package segment decides.
-func (s *step) apart(a, b *mark) bool {
-	d := distance(a, b)
-	return isGap(d, s.usual) || (s.steady && a.exact && b.exact && d > s.usual+plain)
-}
-
 // place appends the entry of segment m to entries and returns them and m's true start as far as it is known. It is the
 // one rule for every playlist, live or not; docs/design/live-window.md derives it.
 //
 // The published timeline is a chain: a segment starts where the one before it was said to end, so sums of EXTINF give the
 // dates. Where it truly starts decides how long it is said to last, so an error in one duration is made good by the
-// next. Only when footage is missing, or published and true time are too far apart, a discontinuity cuts the chain.
+// next. Only when footage is missing, or published and true time are too far apart, a discontinuity cuts the chain. A
+// segment that follows a long one, which was published before its length was known, may begin much later than published:
+// nothing is missing between them, and its own duration makes that good if it may be so long.
 //
 // It writes into the free capacity of entries.
 func place(entries []Entry, m *mark, s step) ([]Entry, int64) {
@@ -51,7 +46,9 @@ func place(entries []Entry, m *mark, s step) ([]Entry, int64) {
 		before := &entries[n-1]
 		end := before.end()
 		at = m.start(end)
-		if off := at - end; s.apart(s.before, m) || off > tolerance || off < -tolerance {
+		off := at - end
+		late := off > tolerance && !(joined(s.before, m) && off <= s.limit-s.usual)
+		if s.apart(s.before, m) || late || off < -tolerance {
 			e.Discontinuity = true
 			e.Start = max(at, end-min(maxOverlap, before.Duration/2))
 		} else {
@@ -59,6 +56,9 @@ func place(entries []Entry, m *mark, s step) ([]Entry, int64) {
 		}
 	}
 	stop := at + s.usual
+	if m.end != 0 {
+		stop = m.end
+	}
 	if s.next != nil {
 		if next := s.next.start(stop); s.apart(m, s.next) {
 			stop = min(stop, next)

@@ -19,6 +19,7 @@ type mark struct {
 	at    int64 // microseconds, when exact
 	size  int64
 	exact bool
+	end   int64 // of its last picture, microseconds; 0 = not known
 }
 
 // start is the true start of m if it is known, else the moment within the key's second that is nearest to expected.
@@ -45,6 +46,23 @@ func isGap(distance, usual int64) bool { return segment.Gap(duration(distance), 
 type beat struct {
 	usual  int64 // microseconds between the starts of segments
 	steady bool  // hardly any of them differs from that by more than closeBy
+}
+
+// apart tells whether footage is missing between neighbours a and b, where that is usual. The end of a decides if it is
+// known, else the distance: exact starts of a steady camera show it plainly; for others there is the gap rule of
+// package segment.
+func (u beat) apart(a, b *mark) bool {
+	if a.end != 0 && b.exact {
+		return !joined(a, b)
+	}
+	d := distance(a, b)
+	return isGap(d, u.usual) || (u.steady && a.exact && b.exact && d > u.usual+plain)
+}
+
+// joined tells that b is known to begin where a ends.
+func joined(a, b *mark) bool {
+	off := b.at - a.end
+	return a.end != 0 && b.exact && off <= plain && off >= -plain
 }
 
 // closeBy is how far the starts of a steady camera's segments may be off: rounding of timestamps, not whole frames.

@@ -35,6 +35,7 @@ type Window struct {
 	// What is known of the camera, to place its next segment.
 	Recent  []int64 // microseconds between the starts of its latest segments, gaps included, newest last, at most recentLen
 	Last    int64   // true start of the newest entry, microseconds: exact, or the best guess
+	Bytes   int64   // size of the newest entry's object
 	Exact   bool    // Last is exact: read from the segment, or on the beat since one that was
 	Unsure  int     // how many of the next segments are to be read, because the camera keeps no steady beat
 	Unread  int     // how many segments were placed by the beat since one was read
