@@ -24,6 +24,8 @@ if ! have chromium-headless-shell && ! have chromium; then
 	missing+=(chromium-headless-shell)
 	lost+=("chromium-headless-shell: the browser tests")
 fi
+find /usr/share/fonts -iname '*cjk*' -o -iname 'wqy*' 2>/dev/null | grep -q . ||
+	{ missing+=(fonts-wqy-microhei); lost+=("a Chinese font: the screenshots of the Chinese page"); }
 node_ok() { have node && have npm && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ]; }
 node_ok || { missing+=(nodejs npm); lost+=("node 20 with npm: the web bundle's tests and the browser tests"); }
 # Distributions whose Node.js is too old get one from npm, below build/node; the Makefile puts it first on PATH.
