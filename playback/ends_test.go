@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,6 +150,7 @@ func TestRule15OnlyTheEndOfARecordingIsReadAtTheEndOfAReplay(t *testing.T) {
 		{"a range beyond the recording", -time.Hour, 0, 0, 1},
 		{"the recording goes on", -time.Hour, -50 * time.Minute, -55*time.Minute + 3*time.Second, 0},
 		{"a range up to midnight, where the day after goes on", -14 * time.Hour, -12 * time.Hour, 0, 0},
+		{"a recording up to midnight, and nothing the day after", -86 * time.Hour, -83 * time.Hour, 0, 1},
 		{"a range before all", -14 * time.Hour, -13 * time.Hour, 0, 0},
 	}
 	for _, tt := range tests {
@@ -156,6 +158,7 @@ func TestRule15OnlyTheEndOfARecordingIsReadAtTheEndOfAReplay(t *testing.T) {
 			w := newWorld(t)
 			w.every("cam1", noon.Add(-time.Hour), 3*time.Second, 100)
 			w.every("cam1", noon.Add(-12*time.Hour-10*time.Minute), 3*time.Second, 220)
+			w.every("cam1", noon.Add(-84*time.Hour-10*time.Minute), 3*time.Second, 200)
 			w.set(noon.Add(tt.now))
 			_, err := w.Replay(t.Context(), "cam1", noon.Add(tt.start), noon.Add(tt.end))
 			if err != nil && !errors.Is(err, playback.ErrNoSegments) {
@@ -221,7 +224,7 @@ func TestALivePollReadsFewTails(t *testing.T) {
 	w.counts()
 	n := 0
 	for i := 20; i < 220; i++ {
-		c.record(smart(i))
+		w.putObject(segment.Key("cam1", c.record(smart(i)).Key), someSize+int64(i)*188) // the bucket wants the right place of its end
 		w.live(t)
 		if smart(i) > 3900*time.Millisecond {
 			n++
@@ -299,6 +302,71 @@ func TestFootageThatStepsBackAfterALongSegmentIsADiscontinuity(t *testing.T) {
 	w.every("cam1", at.Add(37*time.Second), 3*time.Second, 10)
 	p := w.replay(t, at, noon)
 	if breaks(p) != 1 || !p.Segments[11].Discontinuity || p.Segments[10].Duration != 7*time.Second {
+		t.Errorf("got\n%s", text(p))
+	}
+}
+
+func TestALongSegmentMakesTheNextOnesBeRead(t *testing.T) {
+	w := newWorld(t)
+	c := w.camera(noon.Add(400 * time.Millisecond))
+	for i := range 30 {
+		c.record(3 * time.Second)
+		if i > 5 {
+			w.live(t)
+		}
+	}
+	c.record(5500 * time.Millisecond)
+	w.live(t)
+	w.counts()
+	for range 10 {
+		c.record(3 * time.Second)
+		w.live(t)
+	}
+	if heads := len(w.reads) - len(w.tails); heads != 10 || len(w.tails) != 1 {
+		t.Errorf("%d heads and %d tails read after a long segment, want 10 and 1", heads, len(w.tails))
+	}
+}
+
+func TestNoTailsWhereTheyCannotHelp(t *testing.T) {
+	w := newWorld(t, func(c *playback.Config) { c.MaxReplay = 10 * time.Minute })
+	w.every("cam1", noon.Add(-time.Hour), 3*time.Second, 600)
+	w.replay(t, noon.Add(-time.Hour), time.Time{})
+	if len(w.tails) > 0 {
+		t.Errorf("at the longest replay, where the recording goes on: %v", w.tails)
+	}
+	w = newWorld(t)
+	w.every("cam1", noon.Add(-time.Hour), 3*time.Second, 100)
+	w.every("cam1", noon.Add(-50*time.Minute), 3*time.Second, 100)
+	clear(w.exact) // timestamps that are not wall-clock
+	w.replay(t, noon.Add(-time.Hour), noon)
+	if len(w.tails) > 0 {
+		t.Errorf("of the original SDK: %v", w.tails)
+	}
+	var tried atomic.Int32
+	w.cfg.Heads = tailsFail{w.bucket, func(context.Context) error { tried.Add(1); return errDenied }}
+	w.Service = w.another(t)
+	w.fail = func(op string) error {
+		if op == "read" {
+			return errDenied
+		}
+		return nil
+	}
+	w.replay(t, noon.Add(-time.Hour), noon)
+	if n := tried.Load(); n > 0 {
+		t.Errorf("%d tries where heads cannot be read", n)
+	}
+}
+
+func TestALongSegmentThatANewWindowEndsWithIsNoGap(t *testing.T) {
+	w := newWorld(t)
+	c := w.camera(noon.Add(400 * time.Millisecond))
+	for i := range 30 {
+		c.record(smart(i))
+	}
+	c.record(6 * time.Second)
+	w.live(t)
+	c.record(2 * time.Second)
+	if p := w.live(t); breaks(p) > 0 {
 		t.Errorf("got\n%s", text(p))
 	}
 }

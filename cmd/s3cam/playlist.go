@@ -142,7 +142,7 @@ func (c *playlistCmd) fromStore(ctx context.Context, g *globals, camera string, 
 	defer client.Close()
 	p := c.Play
 	service, err := playback.New(playback.Config{
-		Store: client, Heads: client, FirstPTS: mpegts.FirstPTS, Windows: cache.NewMemory(cache.MemoryConfig{Logger: log}), Logger: log,
+		Store: client, Heads: client, FirstPTS: mpegts.FirstPTS, EndPTS: mpegts.EndPTS, Windows: cache.NewMemory(cache.MemoryConfig{Logger: log}), Logger: log,
 		ItemInPlaylist: p.ItemInPlaylist, M3U8TargetDuration: p.M3U8TargetDuration, NearRealtimeReplayCachePeriod: p.NearRealtimeReplayCachePeriod.d(),
 		NearRealtimeReplayPrecedingPeriod: p.NearRealtimeReplayPrecedingPeriod.d(), TSClipDuration: p.TSClipDuration.d(), MaxReplay: p.MaxReplay.d(),
 	})

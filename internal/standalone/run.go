@@ -209,7 +209,7 @@ func (s *server) checkStore(ctx context.Context) error {
 func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	p := s.cfg.Playback
 	pc := playback.Config{
-		Windows: cache.NewMemory(cache.MemoryConfig{Now: s.cfg.Now, Logger: s.log}), FirstPTS: mpegts.FirstPTS, Now: s.cfg.Now, Logger: s.log,
+		Windows: cache.NewMemory(cache.MemoryConfig{Now: s.cfg.Now, Logger: s.log}), FirstPTS: mpegts.FirstPTS, EndPTS: mpegts.EndPTS, Now: s.cfg.Now, Logger: s.log,
 		ItemInPlaylist: p.ItemInPlaylist, M3U8TargetDuration: p.M3U8TargetDuration,
 		NearRealtimeReplayCachePeriod: p.NearRealtimeReplayCachePeriod, NearRealtimeReplayPrecedingPeriod: p.NearRealtimeReplayPrecedingPeriod,
 		TSClipDuration: p.TSClipDuration, MaxReplay: p.MaxReplay,
