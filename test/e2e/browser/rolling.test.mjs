@@ -83,7 +83,8 @@ test(`the rolling playlist plays for ${seconds} s in hls.js, Video.js, ffmpeg an
     const segments = gapless(front.requests, name, step);
     assert.ok(segments >= elapsed / step - 1, `${name} fetched ${segments} segments`);
     const polls = front.requests.filter((r) => r.client === name && r.path.includes('.m3u8')).length;
-    t.diagnostic(`${name}: ${played.toFixed(1)} s played in ${elapsed.toFixed(1)} s, ${segments} segments, ${polls} playlist requests`);
+    t.diagnostic(`${name}: ${played.toFixed(1)} s played in ${elapsed.toFixed(1)} s, ${segments} segments, ${polls} playlist requests, ` +
+      `${now.busy - from[name].busy} waits with data at hand`);
   }
   const { code, complaints, frames } = await decoded;
   assert.equal(code, 0);

@@ -71,7 +71,7 @@ export async function open(browser, options = {}) {
  * then 16 bits), and s3camTest.stalls: when playback ran dry after it had begun.
  */
 function watchVideo() {
-  const state = { latest: undefined, frames: 0, stalls: [] };
+  const state = { latest: undefined, frames: 0, stalls: [], busy: 0 };
   window.s3camTest = state;
   const canvas = document.createElement('canvas');
   canvas.width = 18;
@@ -99,6 +99,8 @@ function watchVideo() {
       if (state.frames > 0 && !video.seeking && ahead < 0.2) {
         stall = { at: Date.now(), time: video.currentTime };
         state.stalls.push(stall);
+      } else if (!video.seeking && ahead >= 0.2) {
+        state.busy++;
       }
     });
     for (const name of ['playing', 'timeupdate']) {
@@ -146,7 +148,7 @@ export function about(page) {
       time: video.currentTime, paused: video.paused, rate: video.playbackRate, width: video.videoWidth,
       frames: window.s3camTest.frames, dropped: quality.droppedVideoFrames, total: quality.totalVideoFrames,
       audioBytes: video.webkitAudioDecodedByteCount, videoBytes: video.webkitVideoDecodedByteCount,
-      latest: window.s3camTest.latest, muted: video.muted, duration: video.duration,
+      latest: window.s3camTest.latest, busy: window.s3camTest.busy, muted: video.muted, duration: video.duration,
       // Up to 0.1 s is the browser's own affair: a frame or two, when the machine is busy.
       stalls: window.s3camTest.stalls
         .map((s) => ({ ...s, seconds: s.seconds ?? (Date.now() - s.at) / 1000 })).filter((s) => s.seconds > 0.1),
