@@ -9,45 +9,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/s3cam/s3cam/internal/aac"
 	"github.com/s3cam/s3cam/internal/h264"
+	"github.com/s3cam/s3cam/internal/mediatest"
 	"github.com/s3cam/s3cam/mpegts"
 )
 
-// mediaDir finds the real footage: S3CAM_MEDIA, or ../shared/media beside the repository.
-func mediaDir(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("S3CAM_MEDIA")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if filepath.Dir(root) == root {
-				t.Fatal("no go.mod above the test's directory")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "media")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.md")); err != nil {
-		t.Skipf("SKIPPED: real footage is not there (set S3CAM_MEDIA): %v", err)
-	}
-	return dir
-}
-
 func readMedia(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(mediaDir(t), name))
+	b, err := os.ReadFile(filepath.Join(mediatest.Dir(t), name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,21 +30,11 @@ func readMedia(t testing.TB, name string) []byte {
 // manifest gives what MANIFEST.md says about a file: number and md5 of its decoded frames.
 func manifest(t testing.TB, name string) (frames int, sum string) {
 	t.Helper()
-	b := readMedia(t, "MANIFEST.md")
-	at := bytes.Index(b, []byte("### "+name+"\n"))
-	if at < 0 {
-		t.Fatalf("%s is not in MANIFEST.md", name)
-	}
-	b = b[at:]
-	if end := bytes.Index(b[4:], []byte("\n### ")); end >= 0 {
-		b = b[:end+4]
-	}
-	m := regexp.MustCompile(`decoded frames (\d+), md5 of decoded frames ([0-9a-f]{32})`).FindSubmatch(b)
-	if m == nil {
+	e := mediatest.Lookup(t, name)
+	if e.MD5 == "" {
 		t.Fatalf("MANIFEST.md has no md5 for %s", name)
 	}
-	frames, _ = strconv.Atoi(string(m[1]))
-	return frames, string(m[2])
+	return e.Frames, e.MD5
 }
 
 // tool runs ffmpeg or ffprobe and returns what it wrote, or skips the test when it is not installed.
@@ -249,7 +212,7 @@ func TestRealFootageDecodesUnchanged(t *testing.T) {
 			}
 			judge("ffmpeg", messages)
 			if audio != nil {
-				want, _ := decodedAudio(t, filepath.Join(mediaDir(t), tt.audio))
+				want, _ := decodedAudio(t, filepath.Join(mediatest.Dir(t), tt.audio))
 				got, messages := decodedAudio(t, path)
 				if got != want {
 					t.Errorf("md5 of the decoded audio is %s, want %s", got, want)
@@ -288,5 +251,5 @@ func TestRealFootageDecodesUnchanged(t *testing.T) {
 
 func readMediaPath(t testing.TB, name string) string {
 	t.Helper()
-	return filepath.Join(mediaDir(t), name)
+	return filepath.Join(mediatest.Dir(t), name)
 }

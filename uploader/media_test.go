@@ -10,63 +10,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/s3cam/s3cam/internal/aac"
 	"github.com/s3cam/s3cam/internal/h264"
+	"github.com/s3cam/s3cam/internal/mediatest"
 	"github.com/s3cam/s3cam/mpegts"
 	"github.com/s3cam/s3cam/uploader"
 )
-
-// mediaDir finds the real footage: S3CAM_MEDIA, or ../shared/media beside the repository.
-func mediaDir(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("S3CAM_MEDIA")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if filepath.Dir(root) == root {
-				t.Fatal("no go.mod above the test's directory")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "media")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.md")); err != nil {
-		t.Skipf("SKIPPED: real footage is not there (set S3CAM_MEDIA): %v", err)
-	}
-	return dir
-}
-
-// manifest gives the number and the md5 of the decoded frames that MANIFEST.md has for a file.
-func manifest(t testing.TB, dir, name string) (frames int, sum string) {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, "MANIFEST.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, entry, ok := strings.Cut(string(b), "### "+name+"\n")
-	if !ok {
-		t.Fatalf("%s is not in MANIFEST.md", name)
-	}
-	entry, _, _ = strings.Cut(entry, "\n### ")
-	m := regexp.MustCompile(`decoded frames (\d+), md5 of decoded frames ([0-9a-f]{32})`).FindStringSubmatch(entry)
-	if m == nil {
-		return 0, ""
-	}
-	frames, _ = strconv.Atoi(m[1])
-	return frames, m[2]
-}
 
 // md5of decodes one stream ("v" or "a") of a file with ffmpeg. Messages of the decoder are returned too.
 func md5of(t testing.TB, path, stream string) (sum, messages string) {
@@ -131,7 +84,7 @@ func TestRealFootage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED: -short")
 	}
-	dir := mediaDir(t)
+	dir := mediatest.Dir(t)
 	fps := func(num, den uint32) h264.Rate { return h264.Rate{Num: num, Den: den} }
 	for _, tt := range []struct {
 		video, audio string
@@ -202,7 +155,8 @@ func TestRealFootage(t *testing.T) {
 			if err := os.WriteFile(path, b.bytes(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			frames, want := manifest(t, dir, tt.video)
+			entry := mediatest.Lookup(t, tt.video)
+			frames, want := entry.Frames, entry.MD5
 			got, messages := md5of(t, path, "v")
 			if tt.before == 0 && (got != want || s.Stored.Frames != int64(frames)) {
 				t.Errorf("%d pictures, md5 %s; want %d, %s", s.Stored.Frames, got, frames, want)
@@ -221,7 +175,7 @@ func TestRealFootage(t *testing.T) {
 }
 
 func TestFootageThatCannotWork(t *testing.T) {
-	dir := mediaDir(t)
+	dir := mediatest.Dir(t)
 	for name, want := range map[string]error{
 		"features/membrane_input-10-no-pps-sps.h264":       uploader.ErrNoParameterSets,
 		"features/membrane_input-idr-sps-pps-non-idr.h264": uploader.ErrNoParameterSets,

@@ -48,7 +48,7 @@ func TestFootageSurvivesTheWholePath(t *testing.T) {
 			playlist := s.replay(c.name)
 			got, said := md5(t, playlist, "0:v", "rawvideo", "-fps_mode", "passthrough")
 			if got != c.md5 {
-				t.Errorf("md5 of the decoded frames is %s, want %s (%s frames)\n%s", got, c.md5, c.frames, out)
+				t.Errorf("md5 of the decoded frames is %s, want %s (%d frames)\n%s", got, c.md5, c.frames, out)
 			}
 			silent(t, "the playlist", said, allowed)
 			if c.audio != "" {

@@ -3,12 +3,12 @@
 package e2e_test
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/s3cam/s3cam/internal/mediatest"
 )
 
 // clip is one H.264 file of the footage, with what its manifest says.
@@ -17,7 +17,7 @@ type clip struct {
 	path    string
 	audio   string // path of its AAC, or ""
 	md5     string // of all decoded frames, or "" when nothing decodes
-	frames  string
+	frames  int
 	refused string // push must fail with an error that says this
 }
 
@@ -29,25 +29,15 @@ var refused = map[string]string{
 // footage returns the H.264 files of media/camera and media/features; it skips the test, saying so, when there is none.
 func footage(t *testing.T) []clip {
 	t.Helper()
-	dir := os.Getenv("S3CAM_MEDIA")
-	if dir == "" {
-		dir = filepath.Join(repo(t), "..", "shared", "media")
-	}
-	manifest, err := os.ReadFile(filepath.Join(dir, "MANIFEST.md"))
-	if err != nil {
-		t.Skipf("SKIPPED: no footage (%v); set S3CAM_MEDIA to the folder that holds MANIFEST.md", err)
-	}
+	dir := mediatest.Dir(t)
 	var clips []clip
-	for _, section := range bytes.Split(manifest, []byte("\n### "))[1:] {
-		title, body, _ := strings.Cut(string(section), "\n")
-		name, ok := strings.CutSuffix(title, ".h264")
+	for _, e := range mediatest.Manifest(t) {
+		name, ok := strings.CutSuffix(e.Name, ".h264")
 		if !ok || !(strings.HasPrefix(name, "camera/") || strings.HasPrefix(name, "features/")) {
 			continue
 		}
-		c := clip{name: name, path: filepath.Join(dir, title), refused: refused[name]}
-		if m := regexp.MustCompile(`decoded frames (\d+), md5 of decoded frames ([0-9a-f]{32})`).FindStringSubmatch(body); m != nil {
-			c.frames, c.md5 = m[1], m[2]
-		} else if c.refused == "" {
+		c := clip{name: name, path: filepath.Join(dir, e.Name), md5: e.MD5, frames: e.Frames, refused: refused[name]}
+		if c.md5 == "" && c.refused == "" {
 			t.Errorf("%s: the manifest gives no md5 and the test does not know why it is refused", name)
 		}
 		if a := filepath.Join(dir, name+".aac"); exists(a) {

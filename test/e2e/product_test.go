@@ -24,23 +24,6 @@ const (
 	secretKey = "e2e-secret-e2e-secret-e2e-secret-e2e-secr"
 )
 
-// repo returns the root of the checkout.
-func repo(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dir != filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
-	t.Fatal("no go.mod above the test")
-	return ""
-}
-
 var built struct { // the program under test, built once per run
 	once sync.Once
 	path string
