@@ -52,10 +52,12 @@ describe('polling', () => {
       expect(late).toBeLessThan(0.2);
       expect(perSegment).toBeLessThan(1.5);
     });
-  test('gives up on a silent camera and leaves it to the player', () => {
+  test('waits longer for a segment that does not come, then leaves a silent camera to the player', () => {
     const planner = new PollPlanner();
-    const waits = Array.from({ length: 10 }, (_, i) => planner.loaded(3_000 + i * 300, 0, 3));
-    expect(waits.slice(7)).toEqual([undefined, undefined, undefined]);
+    const waits = Array.from({ length: 34 }, (_, i) => planner.loaded(3_000 + i * 300, 0, 3));
+    expect(waits.slice(1, 7)).toEqual([240, 240, 240, 240, 240, 240]);
+    expect(waits.slice(7, 31)).toEqual(Array.from({ length: 24 }, () => 600));
+    expect(waits.slice(31)).toEqual([undefined, undefined, undefined]);
   });
 });
 

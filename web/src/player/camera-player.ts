@@ -47,6 +47,7 @@ export class CameraPlayer {
   #planner = new PollPlanner();
   #targetDuration = 3;
   #segment = 3; // duration of the newest segment, in seconds
+  #longest = 3; // of the playlist's segments: a camera with uneven ones will send such a one again
   #window = 0; // duration of the whole playlist, in seconds
   #startOffset = 0; // where a replay begins on the player's time line, in seconds
   #listedEnd: number | undefined; // program time of the playlist's end
@@ -184,6 +185,7 @@ export class CameraPlayer {
     }
     this.#targetDuration = playlist.targetDuration || this.#targetDuration;
     this.#segment = playlist.segments[playlist.segments.length - 1]?.duration ?? this.#targetDuration;
+    this.#longest = playlist.segments.reduce((most, s) => Math.max(most, s.duration), this.#segment);
     const before = this.#listedEnd;
     this.#listedEnd = endTime(playlist.segments);
     if (this.#o.mode !== 'live') {
@@ -266,7 +268,7 @@ export class CameraPlayer {
   }
 
   #liveDelay(): number {
-    return startDelay(this.#o.now(), this.#listedEnd, this.#segment, this.#window);
+    return startDelay(this.#o.now(), this.#listedEnd, this.#longest, this.#window);
   }
 
   #seekLive(): void {

@@ -30,7 +30,8 @@ export function startDelay(now: number, listedEnd: number | undefined, segment: 
 
 /**
  * PollPlanner says when to ask for the playlist again: just after the next segment should have been listed, then a few
- * times in quick succession, then not at all (the player's own, slower polling goes on anyway).
+ * times in quick succession, then more slowly, because some cameras send longer segments now and then; after that not at all
+ * (the player's own, slower polling goes on anyway).
  */
 export class PollPlanner {
   #lateness = 0.15; // from a segment's end to its being listed, in seconds; estimated
@@ -55,7 +56,10 @@ export class PollPlanner {
       return Math.max(due - now, 50);
     }
     this.#missed++;
-    return this.#missed <= 6 ? Math.min(Math.max(segment * 80, 120), 300) : undefined;
+    if (this.#missed > 30) {
+      return undefined;
+    }
+    return this.#missed <= 6 ? Math.min(Math.max(segment * 80, 120), 300) : 600;
   }
 }
 
