@@ -129,6 +129,7 @@ func TestReplayIsCacheableWhenItsRangeIsClosed(t *testing.T) {
 		{"a range that has just ended", "start=" + at(-time.Hour) + "&end=" + at(-time.Minute), "max-age=0, must-revalidate", vod, false},
 		{"a range into the future", "start=" + at(-time.Hour) + "&end=" + at(time.Hour), "max-age=0, must-revalidate", vod, false},
 		{"one that grows", "start=" + at(-time.Hour), "max-age=0, must-revalidate", event, false},
+		{"one without end whose camera has fallen silent, but may come back", "start=" + at(-time.Hour), "max-age=0, must-revalidate", vod, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -207,6 +208,15 @@ func TestPresignedReplay(t *testing.T) {
 	}
 	if want := "12:00:00 for 1h15m0s"; len(s.signed) != 1 || s.signed[0] != want {
 		t.Errorf("signed %q, want once, %s: the range and time for pauses", s.signed, want)
+	}
+	// The playlist of a camera that has fallen silent has ended although nobody asked for an end.
+	s.replay.Type, s.signed = hls.Event, nil
+	r = s.get("/replay.m3u8?camera_id=cam&start=1619866800")
+	if text := body(t, r); r.StatusCode != 200 || !strings.Contains(text, "\nhttps://bucket.example/cam/2026/11/25/11/54/00.ts?") {
+		t.Errorf("without end: status %d, playlist\n%s", r.StatusCode, text)
+	}
+	if want := "12:00:00 for 16m0s"; len(s.signed) != 1 || s.signed[0] != want {
+		t.Errorf("without end: signed %q, want once, %s: the segments and time for pauses", s.signed, want)
 	}
 	// Players do not take new signatures from a growing playlist, so it never has any.
 	s.replay = hls.Playlist{TargetDuration: 3, Type: hls.Event, Segments: window(0, 3).Segments}

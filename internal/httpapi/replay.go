@@ -43,8 +43,8 @@ func (h *handler) replay(w *response, r *http.Request) error {
 	cacheControl := openCacheControl
 	switch {
 	case h.cfg.Replay == Presign && p.Ended:
-		// Players never reload a closed playlist, so its URLs must last as long as somebody watches.
-		signer, err := h.cfg.Presign(ctx, now, min(end.Sub(start)+replayMargin, maxPresign))
+		// Players never reload a playlist that has ended, so its URLs must last as long as somebody watches.
+		signer, err := h.cfg.Presign(ctx, now, min(rangeLength(start, end, &p)+replayMargin, maxPresign))
 		if err != nil {
 			return fmt.Errorf("replay of %s: sign: %w", camera, err)
 		}
@@ -54,10 +54,22 @@ func (h *handler) replay(w *response, r *http.Request) error {
 			return signer.AppendGet(dst, string(key))
 		}
 		cacheControl = "no-store" // the signatures age
-	case p.Ended && now.Sub(end) >= closedAfter:
+	case p.Ended && !end.IsZero() && now.Sub(end) >= closedAfter: // without end a camera that comes back grows a new playlist
 		cacheControl = h.cacheScope() + closedCacheControl
 	}
 	text := p.AppendM3U8(make([]byte, 0, 512+len(p.Segments)*(48+len(camera))), uri)
 	h.render.make(playlistType, cacheControl, text, acceptsGzip(r.Header.Get("Accept-Encoding"))).serve(w, r)
 	return nil
+}
+
+// rangeLength is how long it takes to watch a range; without an end it is up to the segments.
+func rangeLength(start, end time.Time, p *hls.Playlist) time.Duration {
+	if !end.IsZero() {
+		return end.Sub(start)
+	}
+	var d time.Duration
+	for i := range p.Segments {
+		d += p.Segments[i].Duration
+	}
+	return d.Truncate(time.Second)
 }
