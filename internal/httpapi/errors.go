@@ -103,7 +103,7 @@ func writeError(w http.ResponseWriter, r *http.Request, e *Error, requestID stri
 	}
 	h := w.Header()
 	// What a half-built success may have left behind.
-	for _, name := range [...]string{"Etag", "Content-Encoding", "Content-Range", "Accept-Ranges", "Last-Modified", "Location", "Content-Length"} {
+	for _, name := range [...]string{"Etag", "Content-Encoding", "Accept-Ranges", "Last-Modified", "Location", "Content-Length"} {
 		h.Del(name)
 	}
 	h.Set("Content-Type", "application/json")

@@ -62,8 +62,11 @@ func (h *handler) direct(ctx context.Context, w *response, r *http.Request, key 
 	defer stop()
 
 	offset, n, ranged := parseRange(r.Header.Get("Range"))
-	if r.Method == http.MethodHead {
+	switch {
+	case r.Method == http.MethodHead:
 		offset, n, ranged = 0, 0, false
+	case r.Header.Get("If-Range") != "" && ranged:
+		offset, n, ranged = 0, -1, false // whether it is the same segment would cost another request to know (RFC 9110 14.2)
 	}
 	o, err := h.cfg.Objects.Open(opening, key, offset, n)
 	if !stop() { // out of time, so the context of the body is done, too
@@ -78,6 +81,10 @@ func (h *handler) direct(ctx context.Context, w *response, r *http.Request, key 
 	if o.Body != nil {
 		defer o.Body.Close()
 	}
+	if ranged && offset >= o.Size {
+		w.Header()["Content-Range"] = []string{"bytes */" + strconv.FormatInt(o.Size, 10)}
+		return &Error{Status: http.StatusRequestedRangeNotSatisfiable, Code: "bad_range", Message: fmt.Sprintf("the range begins beyond the end of the segment, which has %d bytes", o.Size)}
+	}
 	header := w.Header()
 	header["Content-Type"] = []string{segmentType}
 	header["Cache-Control"] = []string{h.cacheScope() + segmentCache}
@@ -86,6 +93,10 @@ func (h *handler) direct(ctx context.Context, w *response, r *http.Request, key 
 		header["Etag"] = []string{o.ETag}
 	}
 	if rs, ok := o.Body.(io.ReadSeeker); ok {
+		if header := r.Header.Get("Range"); header != "" && (r.Method == http.MethodHead || !servesRange(header)) {
+			r = r.Clone(r.Context()) // ServeContent would refuse some of what is to be ignored
+			r.Header.Del("Range")
+		}
 		http.ServeContent(w, r, "", o.Modified, rs) // ranges, conditions, HEAD
 		return nil
 	}
@@ -100,11 +111,6 @@ func (h *handler) direct(ctx context.Context, w *response, r *http.Request, key 
 	}
 	length, status := o.Size, http.StatusOK
 	if ranged {
-		if offset >= o.Size {
-			header["Content-Range"] = []string{"bytes */" + strconv.FormatInt(o.Size, 10)}
-			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
-			return nil
-		}
 		length, status = o.Size-offset, http.StatusPartialContent
 		if n >= 0 {
 			length = min(length, n)
@@ -144,6 +150,15 @@ func parseRange(header string) (offset, n int64, ok bool) {
 		return 0, -1, false
 	}
 	return int64(a), int64(b-a) + 1, true
+}
+
+// servesRange tells whether http.ServeContent may see a Range: one part, which can also be the last n bytes of a file.
+func servesRange(header string) bool {
+	if _, _, ok := parseRange(header); ok {
+		return true
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(header, "bytes=-"), 10, 62)
+	return strings.HasPrefix(header, "bytes=-") && err == nil && n > 0
 }
 
 // cacheScope keeps answers that depend on who asks out of shared caches.
