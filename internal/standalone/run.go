@@ -242,7 +242,7 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	}
 	s.service = service
 	s.web = &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: boundBodies(handler, bodyTimeout), ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.addresses.Web = browserURL(l)
