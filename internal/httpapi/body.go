@@ -25,15 +25,22 @@ type rendered struct {
 	contentType, cacheControl []string
 	etag                      []string // weak: the same for both encodings
 	plainLen, gzipLen         []string
+	*constants
 }
+
+// constants are header values that never change.
+type constants struct{ acceptEncoding, gzipEncoding, nosniff []string }
 
 // renderer compresses bodies with pooled compressors.
 type renderer struct {
-	crc   *crc64.Table
-	gzips sync.Pool
+	crc    *crc64.Table
+	gzips  sync.Pool
+	values constants
 }
 
-func newRenderer() *renderer { return &renderer{crc: crc64.MakeTable(crc64.ECMA)} }
+func newRenderer() *renderer {
+	return &renderer{crc: crc64.MakeTable(crc64.ECMA), values: constants{[]string{"Accept-Encoding"}, []string{"gzip"}, []string{"nosniff"}}}
+}
 
 // sink is an io.Writer that appends.
 type sink struct{ b []byte }
@@ -45,7 +52,8 @@ func (s *sink) Write(p []byte) (int, error) {
 
 // make finishes a body. It keeps plain.
 func (rd *renderer) make(contentType, cacheControl string, plain []byte, compress bool) *rendered {
-	r := &rendered{plain: plain, contentType: []string{contentType}, cacheControl: []string{cacheControl}, plainLen: []string{strconv.Itoa(len(plain))}}
+	r := &rendered{plain: plain, contentType: []string{contentType}, cacheControl: []string{cacheControl}, plainLen: []string{strconv.Itoa(len(plain))},
+		constants: &rd.values}
 	r.etag = []string{`W/"` + strconv.FormatUint(crc64.Checksum(plain, rd.crc), 36) + "-" + strconv.FormatInt(int64(len(plain)), 36) + `"`}
 	if r.vary = len(plain) >= gzipAbove; !r.vary || !compress {
 		return r
@@ -73,23 +81,35 @@ func (b *rendered) serve(w http.ResponseWriter, r *http.Request) {
 	h["Etag"] = b.etag
 	body, length, zipped := b.plain, b.plainLen, false
 	if b.vary {
-		h.Add("Vary", "Accept-Encoding")
+		if h["Vary"] == nil {
+			h["Vary"] = b.acceptEncoding
+		} else {
+			h.Add("Vary", b.acceptEncoding[0])
+		}
 	}
-	if b.gzip != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if b.gzip != nil && acceptsGzip(field(r, "Accept-Encoding")) {
 		body, length, zipped = b.gzip, b.gzipLen, true
 	}
-	if match := r.Header.Get("If-None-Match"); match != "" && etagMatches(match, b.etag[0]) {
+	if match := field(r, "If-None-Match"); match != "" && etagMatches(match, b.etag[0]) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	h["Content-Type"] = b.contentType
-	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["X-Content-Type-Options"] = b.nosniff
 	if zipped {
-		h["Content-Encoding"] = []string{"gzip"}
+		h["Content-Encoding"] = b.gzipEncoding
 	}
 	h["Content-Length"] = length
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
 		w.Write(body) // the client may be gone; nothing to do about it
 	}
+}
+
+// field returns the first value of a header field, whose name is given in canonical form.
+func field(r *http.Request, name string) string {
+	if v := r.Header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }

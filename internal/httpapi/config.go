@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/s3cam/s3cam/hls"
@@ -116,6 +117,8 @@ type handler struct {
 	ids    *requestIDs
 	render *renderer
 	lives  *liveCache
+
+	goodHost atomic.Pointer[string] // that hostAllowed allowed last
 }
 
 // New returns the handler of the playback API. It reports everything that is wrong with cfg at once.

@@ -53,6 +53,18 @@ func (h *handler) hostAllowed(host string) bool {
 	if !h.cfg.CheckHost {
 		return true
 	}
+	if last := h.goodHost.Load(); last != nil && *last == host {
+		return true // as a player's every request
+	}
+	if !h.hostKnown(host) {
+		return false
+	}
+	known := host
+	h.goodHost.Store(&known)
+	return true
+}
+
+func (h *handler) hostKnown(host string) bool {
 	name := host
 	if n, _, err := net.SplitHostPort(host); err == nil {
 		name = n

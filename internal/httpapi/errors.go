@@ -94,9 +94,9 @@ type errorBody struct {
 	} `json:"error"`
 }
 
-func writeError(w http.ResponseWriter, r *http.Request, e *Error, requestID string) {
+func writeError(w *response, r *http.Request, e *Error) {
 	var body errorBody
-	body.Error.Code, body.Error.Message, body.Error.RequestID = e.Code, e.Message, requestID
+	body.Error.Code, body.Error.Message, body.Error.RequestID = e.Code, e.Message, w.id[0]
 	b, err := json.Marshal(body)
 	if err != nil { // strings always encode
 		b = []byte(`{"error":{"code":"internal","message":""}}`)

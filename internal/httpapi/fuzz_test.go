@@ -4,6 +4,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 // Whatever a client sends, the answer is no failure of the server, and the store is asked for segments only.
 func FuzzRequest(f *testing.F) {
 	f.Add("GET", "/playlist.m3u8", "camera_id=cam", "gzip;q=0.5", `W/"x", "y"`, "bytes=0-1")
+	f.Add("GET", "/playlist.m3u8", "&x;y=1&=&camera%5Fid=a%2Fb+c", "gzip", "", "")
 	f.Add("HEAD", "/segments/"+segmentKey, "", "*;q=", "*", "bytes=1-")
 	f.Add("GET", "/replay.m3u8", "camera_id=a&start=1&end=2021-05-01T00:00:00 08:00", ";,", `"`, "bytes=-")
 	f.Add("OPTIONS", "/coverage", "camera_id=%2e%2e&start=%", "", "W/", "=")
@@ -32,7 +34,11 @@ func FuzzRequest(f *testing.F) {
 		if r.StatusCode >= 400 && r.StatusCode != http.StatusRequestedRangeNotSatisfiable && r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("status %d as %s", r.StatusCode, r.Header.Get("Content-Type"))
 		}
+		values, err := url.ParseQuery(query)
 		for _, asked := range fake.asked {
+			if camera, ok := strings.CutPrefix(asked, "live "); ok && (err != nil || len(values["camera_id"]) != 1 || camera != strings.Trim(values.Get("camera_id"), "/")) {
+				t.Errorf("camera %q of query %q, which url.ParseQuery reads as %q, %v", camera, query, values, err)
+			}
 			if key, ok := strings.CutPrefix(asked, "open "); ok {
 				if _, _, ok := segment.ParseKey(key); !ok {
 					t.Errorf("the store was asked for %q", key)

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"time"
 )
 
 // Limits of one request. net/http's own limits (header size, read timeouts) belong to the http.Server.
@@ -21,10 +20,9 @@ const (
 
 // ServeHTTP checks what holds for every request, then hands it to its route.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began := h.cfg.Now()
-	id := h.ids.next()
-	rw := &response{ResponseWriter: w}
-	rw.Header()["X-Request-Id"] = []string{id}
+	rw := &response{ResponseWriter: w, began: h.cfg.Now()}
+	rw.id[0] = h.ids.next()
+	rw.Header()["X-Request-Id"] = rw.id[:]
 	var cause error
 	defer func() {
 		if p := recover(); p != nil {
@@ -33,12 +31,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			cause = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 			if rw.status != 0 { // too late for an answer: cut the connection, so that the client sees a broken body
-				h.logRequest(r, rw, id, began, cause)
+				h.logRequest(r, rw, cause)
 				panic(http.ErrAbortHandler)
 			}
-			writeError(rw, r, h.toError(cause), id)
+			writeError(rw, r, h.toError(cause))
 		}
-		h.logRequest(r, rw, id, began, cause)
+		h.logRequest(r, rw, cause)
 	}()
 	if err := h.serve(rw, r); err != nil {
 		cause = err
@@ -48,7 +46,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case rw.status != 0:
 			panic(http.ErrAbortHandler) // in the middle of a body
 		default:
-			writeError(rw, r, h.toError(err), id)
+			writeError(rw, r, h.toError(err))
 		}
 	}
 }
@@ -65,7 +63,7 @@ func (h *handler) serve(w *response, r *http.Request) error {
 	if len(path) > maxPathBytes {
 		return &Error{Status: http.StatusRequestURITooLong, Code: "uri_too_long", Message: "the path is too long"}
 	}
-	route := h.route(path)
+	route := routeOf(path)
 	if route == nil {
 		if h.cfg.Site != nil && !strings.HasPrefix(path, segmentsPath) {
 			return h.site(w, r)
@@ -81,11 +79,11 @@ func (h *handler) serve(w *response, r *http.Request) error {
 	default:
 		return methodNotAllowed(w)
 	}
-	return route(w, r)
+	return route(h, w, r)
 }
 
 // A route answers with a body or returns why it cannot; it has then written nothing, unless the body broke in the middle.
-type route func(w *response, r *http.Request) error
+type route func(h *handler, w *response, r *http.Request) error
 
 // within returns the context for asking others on behalf of a request: it ends after Config.Timeout.
 func (h *handler) within(r *http.Request) (context.Context, context.CancelFunc) {
@@ -94,21 +92,21 @@ func (h *handler) within(r *http.Request) (context.Context, context.CancelFunc) 
 
 const segmentsPath = "/segments/"
 
-func (h *handler) route(path string) route {
+func routeOf(path string) route {
 	switch path {
 	case "/playlist.m3u8":
-		return h.live
+		return (*handler).live
 	case "/replay.m3u8":
-		return h.replay
+		return (*handler).replay
 	case "/cameras":
-		return h.cameras
+		return (*handler).cameras
 	case "/coverage":
-		return h.coverage
+		return (*handler).coverage
 	case "/healthz":
-		return h.healthz
+		return (*handler).healthz
 	}
 	if strings.HasPrefix(path, segmentsPath) {
-		return h.segment
+		return (*handler).segment
 	}
 	return nil
 }
@@ -154,7 +152,7 @@ func (h *handler) healthz(w *response, r *http.Request) error {
 	return nil
 }
 
-func (h *handler) logRequest(r *http.Request, w *response, id string, began time.Time, cause error) {
+func (h *handler) logRequest(r *http.Request, w *response, cause error) {
 	level := slog.LevelDebug
 	switch {
 	case w.status >= 500:
@@ -170,8 +168,8 @@ func (h *handler) logRequest(r *http.Request, w *response, id string, began time
 		path = path[:256] + "..."
 	}
 	attrs := []slog.Attr{
-		slog.String("request", id), slog.String("method", r.Method), slog.String("path", path), slog.String("remote", r.RemoteAddr),
-		slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", h.cfg.Now().Sub(began)),
+		slog.String("request", w.id[0]), slog.String("method", r.Method), slog.String("path", path), slog.String("remote", r.RemoteAddr),
+		slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", h.cfg.Now().Sub(w.began)),
 	}
 	if cause != nil {
 		attrs = append(attrs, slog.String("err", redact(cause.Error())))

@@ -35,14 +35,14 @@ func (h *handler) live(w *response, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	camera, err := q.camera()
+	camera, err := q.cameraID()
 	if err != nil {
 		return err
 	}
 	if err := h.authorize(r, camera); err != nil {
 		return err
 	}
-	now := h.cfg.Now()
+	now := w.began
 	if b := h.lives.fresh(camera, now, h.cfg.LiveAge); b != nil {
 		b.serve(w, r)
 		return nil

@@ -11,41 +11,74 @@ import (
 	"github.com/s3cam/s3cam/segment"
 )
 
-// query is the parsed query of one request. Parameters that we do not know are left alone: players and caches add
-// their own. A parameter that we know may be given once.
+// query holds the parameters that we know. Others are left alone: players and caches add their own.
 type query struct {
-	values url.Values
+	camera, start, end parameter
 }
 
+// parameter is one that may be given once.
+type parameter struct {
+	name, value string // the first value
+	times       int    // how often it was given
+}
+
+// parseQuery decodes as url.ParseQuery does, but allocates nothing for a query without escapes, such as that of a poll.
 func parseQuery(r *http.Request) (query, error) {
+	q := query{parameter{name: "camera_id"}, parameter{name: "start"}, parameter{name: "end"}}
+	rest := r.URL.RawQuery
 	// A camera id and two times are far shorter; the limit keeps the parser's work small.
-	if len(r.URL.RawQuery) > maxQueryBytes {
-		return query{}, badRequest("query_too_long", "the query is too long: at most %d bytes", maxQueryBytes)
+	if len(rest) > maxQueryBytes {
+		return q, badRequest("query_too_long", "the query is too long: at most %d bytes", maxQueryBytes)
 	}
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return query{}, badRequest("bad_query", "the query cannot be decoded: write %%XX for special characters and & between parameters")
+	for rest != "" {
+		var pair string
+		pair, rest, _ = strings.Cut(rest, "&")
+		k, v, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(k)
+		value, err2 := url.QueryUnescape(v)
+		if err != nil || err2 != nil || strings.Contains(pair, ";") {
+			return q, badRequest("bad_query", "the query cannot be decoded: write %%XX for special characters and & between parameters")
+		}
+		for _, p := range [...]*parameter{&q.camera, &q.start, &q.end} {
+			if p.name == name {
+				if p.times++; p.times == 1 {
+					p.value = value
+				}
+			}
+		}
 	}
-	return query{values}, nil
+	return q, nil
 }
 
-// one returns the value of a parameter and whether it was given.
-func (q query) one(name string) (string, bool, error) {
-	v := q.values[name]
+// get returns the value and whether it was given.
+func (p *parameter) get() (string, bool, error) {
 	switch {
-	case len(v) == 0:
+	case p.times == 0:
 		return "", false, nil
-	case len(v) > 1:
-		return "", false, badParameter(name, "it is given %d times; give it once", len(v))
-	case v[0] == "":
-		return "", false, badParameter(name, "it is empty; give it a value or leave it out")
+	case p.times > 1:
+		return "", false, badParameter(p.name, "it is given %d times; give it once", p.times)
+	case p.value == "":
+		return "", false, badParameter(p.name, "it is empty; give it a value or leave it out")
 	}
-	return v[0], true, nil
+	return p.value, true, nil
 }
 
-// camera returns camera_id, cleaned of slashes around it.
-func (q query) camera() (string, error) {
-	v, given, err := q.one("camera_id")
+// time returns the value as a time, the zero time when it was not given.
+func (p *parameter) time() (time.Time, error) {
+	v, given, err := p.get()
+	if err != nil || !given {
+		return time.Time{}, err
+	}
+	t, err := ParseTime(v)
+	if err != nil {
+		return time.Time{}, badParameter(p.name, "%v", err)
+	}
+	return t, nil
+}
+
+// cameraID returns camera_id, cleaned of slashes around it.
+func (q *query) cameraID() (string, error) {
+	v, given, err := q.camera.get()
 	if err != nil {
 		return "", err
 	}
@@ -59,28 +92,15 @@ func (q query) camera() (string, error) {
 	return id, nil
 }
 
-// time returns a time parameter, the zero time when it was not given.
-func (q query) time(name string) (time.Time, error) {
-	v, given, err := q.one(name)
-	if err != nil || !given {
-		return time.Time{}, err
-	}
-	t, err := ParseTime(v)
-	if err != nil {
-		return time.Time{}, badParameter(name, "%v", err)
-	}
-	return t, nil
-}
-
 // timeRange returns start and end. start must be given. A missing end is the zero time.
-func (q query) timeRange() (start, end time.Time, err error) {
-	if start, err = q.time("start"); err != nil {
+func (q *query) timeRange() (start, end time.Time, err error) {
+	if start, err = q.start.time(); err != nil {
 		return start, end, err
 	}
 	if start.IsZero() {
 		return start, end, badParameter("start", "it is missing; write %s", TimeForms)
 	}
-	if end, err = q.time("end"); err != nil {
+	if end, err = q.end.time(); err != nil {
 		return start, end, err
 	}
 	if !end.IsZero() && !end.After(start) {
@@ -93,7 +113,7 @@ func (q query) timeRange() (start, end time.Time, err error) {
 func cameraAndRange(r *http.Request) (camera string, start, end time.Time, err error) {
 	q, err := parseQuery(r)
 	if err == nil {
-		camera, err = q.camera()
+		camera, err = q.cameraID()
 	}
 	if err == nil {
 		start, end, err = q.timeRange()

@@ -10,12 +10,15 @@ import (
 	"regexp"
 	"strconv"
 	"sync/atomic"
+	"time"
 )
 
-// response notes what was sent. It keeps the io.ReaderFrom of net/http reachable, by which files go out with sendfile.
+// response is the answer to one request and notes what was sent. It keeps the io.ReaderFrom of net/http reachable, by which files go out with sendfile.
 type response struct {
 	http.ResponseWriter
-	status int // 0 until the header has been written
+	began  time.Time
+	id     [1]string // as http.Header holds it
+	status int       // 0 until the header has been written
 	bytes  int64
 }
 
@@ -59,7 +62,10 @@ func newRequestIDs() *requestIDs {
 	return &requestIDs{prefix: hex.EncodeToString(b[:]) + "-"}
 }
 
-func (r *requestIDs) next() string { return r.prefix + strconv.FormatUint(r.n.Add(1), 36) }
+func (r *requestIDs) next() string {
+	var b [32]byte
+	return string(strconv.AppendUint(append(b[:0], r.prefix...), r.n.Add(1), 36))
+}
 
 // signed matches the query of a presigned URL, which gives access to whoever reads it.
 var signed = regexp.MustCompile(`\?[^\s"'<>]*(?i:X-Amz-(?:Signature|Credential|Security-Token))[^\s"'<>]*`)
