@@ -78,6 +78,8 @@ func TestNewNamesAllProblems(t *testing.T) {
 		{"an endpoint with a path", func(c *s3.Config) { c.Endpoint = "http://h/s3" }, []string{"path or query"}},
 		{"an endpoint without a scheme", func(c *s3.Config) { c.Endpoint = "h:9000" }, []string{"scheme"}},
 		{"an endpoint without a host", func(c *s3.Config) { c.Endpoint = "http://:9000" }, []string{"no host"}},
+		{"an endpoint with a port that is none", func(c *s3.Config) { c.Endpoint = "http://h:99999" }, []string{"1 to 65535"}},
+		{"an endpoint with port 0", func(c *s3.Config) { c.Endpoint = "http://h:0" }, []string{"1 to 65535"}},
 		{"an endpoint with a space", func(c *s3.Config) { c.Endpoint = "http://a b" }, []string{"endpoint"}},
 		{"an endpoint that is not ASCII", func(c *s3.Config) { c.Endpoint = "http://münchen" }, []string{"bad character"}},
 		{"a region that is a host", func(c *s3.Config) { c.Region = "evil.com/" }, []string{"region"}},

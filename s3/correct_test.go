@@ -57,7 +57,7 @@ func TestBucketInAnotherRegionIsFollowed(t *testing.T) {
 	moved := func(status int, region, body string) func(*http.Request) (int, http.Header, string) {
 		return func(r *http.Request) (int, http.Header, string) {
 			if region != "" && strings.Contains(r.URL.Host, region) {
-				return 200, nil, ""
+				return 200, http.Header{"Etag": {`"e"`}}, ""
 			}
 			h := http.Header{"Location": {"https://evil.example/"}}
 			if region != "" && body == "" {

@@ -23,6 +23,7 @@ var (
 	ErrExpiredCredentials = errors.New("credentials expired")     // and could not be refreshed
 	ErrThrottled          = errors.New("request rate too high")   // 429, 503 SlowDown
 	ErrTimeout            = errors.New("no answer in time")       // of the server, within Config.TryTimeout
+	ErrNotS3              = errors.New("the answer is not S3's")  // a web server, a proxy or a login page of a network
 )
 
 // Error is an answer of the server that is not a success.
@@ -134,7 +135,7 @@ func (e *Error) movedStatus() bool {
 func (e *Error) retryable() bool {
 	switch e.Status {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
-		http.StatusConflict, http.StatusTooManyRequests, http.StatusRequestTimeout:
+		http.StatusInsufficientStorage, http.StatusConflict, http.StatusTooManyRequests, http.StatusRequestTimeout:
 		return true
 	}
 	switch e.Code {
@@ -187,9 +188,9 @@ func exchangeFailed(ctx context.Context, op, key string, err error) error {
 }
 
 // Retryable reports whether repeating the request may help: the network failed, the server did not answer in time, or it
-// answered that it is busy or broken (500, 502, 503, 504, 429, 408, 409, RequestTimeout, SlowDown, a damaged body). A
-// certificate that does not verify counts too, because the own clock may be set later; the client itself does not repeat
-// then. It is false for every answer that will stay the same (400, 403, 404, 412...), for a context that ended, for invalid arguments,
+// answered that it is busy or broken (500, 502, 503, 504, 429, 408, 409, RequestTimeout, SlowDown, a damaged body). Three
+// more count which the client itself does not repeat, since they may pass but not within seconds: a full disk (507), an
+// answer that is not S3's (ErrNotS3), and a certificate that does not verify, because the own clock may be set later. It is false for every answer that will stay the same (400, 403, 404, 412...), for a context that ended, for invalid arguments,
 // and for nil.
 func Retryable(err error) bool {
 	var answer *Error
@@ -203,5 +204,10 @@ func Retryable(err error) bool {
 // retryableSoon is Retryable for the client's own repetitions.
 func retryableSoon(err error) bool {
 	var exchange *exchangeError
-	return Retryable(err) && !(errors.As(err, &exchange) && exchange.late)
+	var answer *Error
+	switch {
+	case errors.As(err, &answer) && answer.Status == http.StatusInsufficientStorage, errors.As(err, &exchange) && exchange.late:
+		return false
+	}
+	return Retryable(err)
 }

@@ -41,6 +41,14 @@ func garbage(status int, body string) fault {
 	}
 }
 
+// webServer is one that has never heard of S3.
+func webServer(_ int, w http.ResponseWriter, r *http.Request) bool {
+	io.Copy(io.Discard, r.Body)
+	w.Header().Del("X-Amz-Request-Id")
+	io.WriteString(w, "<html>welcome</html>")
+	return true
+}
+
 // reset closes the connection hard, with the answer unsent.
 func reset(_ int, w http.ResponseWriter, r *http.Request) bool {
 	c, _, err := w.(http.Hijacker).Hijack()
@@ -119,6 +127,9 @@ func TestFaultsOfTheServer(t *testing.T) {
 		{name: "a missing key is final", fault: answerError(404, "NoSuchKey"), attempts: 1, want: s3.ErrNotFound, only: "get"},
 		{name: "an existing key is final", fault: answerError(412, "PreconditionFailed"), attempts: 1, want: s3.ErrExists, only: "put"},
 		{name: "a bad request is final", fault: answerError(400, "InvalidArgument"), attempts: 1, want: errAny},
+		{name: "a full disk may get room, but not within seconds", fault: answerError(507, "InsufficientStorage"), attempts: 1, want: errAny, retryable: true},
+		{name: "a web server that says yes to every PUT stores nothing", fault: webServer, attempts: 1, want: s3.ErrNotS3, retryable: true, only: "put"},
+		{name: "a list that is JSON", fault: garbage(200, `{"a":1}`), attempts: 4, waits: []time.Duration{50 * ms, 100 * ms, 200 * ms}, want: s3.ErrNotS3, retryable: true, only: "list"},
 		{name: "501 is final", fault: answerError(501, "NotImplemented"), attempts: 1, want: errAny},
 		{name: "internal errors are repeated with growing waits", fault: answerError(500, "InternalError"), attempts: 4, waits: []time.Duration{50 * ms, 100 * ms, 200 * ms}, want: errAny, retryable: true},
 		{name: "one 500 is overcome", fault: onlyFirst(1, answerError(500, "InternalError")), attempts: 2, waits: []time.Duration{50 * ms}},

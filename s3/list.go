@@ -107,7 +107,12 @@ func (c *Client) list(ctx context.Context, r listRequest, yield func(*page) bool
 }
 
 // errMalformedPage is an answer to a list that is not what S3 sends.
-var errMalformedPage = errors.New("answer is not a list of objects")
+var errMalformedPage error = malformedPage{}
+
+type malformedPage struct{}
+
+func (malformedPage) Error() string        { return "answer is not a list of objects" }
+func (malformedPage) Is(target error) bool { return target == ErrNotS3 }
 
 // listPage is one try: it fetches a page into p and checks it.
 func (c *Client) listPage(ctx context.Context, q *call, p *page) error {

@@ -116,9 +116,19 @@ func (c *Client) put(ctx context.Context, q *call) (PutResult, error) {
 		return PutResult{}, err
 	}
 	r := PutResult{Date: serverDate(a.Header)}
+	ours := stored(a.Header)
 	a.finish()
 	q.body.release()
+	if !ours {
+		return PutResult{}, &exchangeError{op: q.op, key: q.key, err: ErrNotS3, late: true}
+	}
 	return r, nil
+}
+
+// stored tells whether an answer to a PUT can be S3's, which always names the object's ETag. Others that say 200 to
+// everything, such as the login page of a network, must not be taken for a store.
+func stored(h http.Header) bool {
+	return len(h["Etag"]) > 0 || len(h["X-Amz-Request-Id"]) > 0
 }
 
 // Delete removes the object key. A key that does not exist is no error. Failed tries are repeated.

@@ -213,7 +213,7 @@ func deadKept(t *testing.T, eat int64) (url string, served *atomic.Int32) {
 				}
 				io.Copy(io.Discard, req.Body)
 				served.Add(1)
-				io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				io.WriteString(c, "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 0\r\n\r\n")
 				if _, err := br.Peek(1); err != nil || eat < 0 {
 					return
 				}

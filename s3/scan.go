@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"strconv"
 	"unicode/utf8"
 )
@@ -185,7 +186,12 @@ func (p *page) decode() error {
 		}
 		CommonPrefixes []struct{ Prefix string }
 	}
-	if err := xml.Unmarshal(p.buf, &doc); err != nil {
+	if len(p.buf) == 0 {
+		return fmt.Errorf("%w: %w", errMalformedPage, io.EOF) // as good as no answer
+	}
+	if err := xml.Unmarshal(p.buf, &doc); err == io.EOF {
+		return fmt.Errorf("%w: no XML in it", errMalformedPage)
+	} else if err != nil {
 		return fmt.Errorf("%w: %w", errMalformedPage, err)
 	}
 	if doc.XMLName.Local != "ListBucketResult" {
