@@ -142,6 +142,11 @@ func New(cfg Config) (http.Handler, error) {
 			errs = append(errs, fmt.Errorf("CORS origin %q: want \"*\" or scheme://host[:port] in lower case without a path, as browsers send it", o))
 		}
 	}
+	for _, name := range cfg.Hosts {
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || strings.ContainsRune(":/[]@,", r) }) {
+			errs = append(errs, fmt.Errorf("host %q: want a name alone, as cam.example.org, without scheme and port", name))
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("httpapi: %w", err)
 	}

@@ -4,7 +4,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,7 +46,7 @@ const (
 	FaultDenied               // the store refuses our credentials, or the bucket is not there: 502 storage_refused
 	FaultBusy                 // the store is overloaded or down for the moment: 503 storage_unavailable
 	FaultTimeout              // the store did not answer in time: 504 storage_timeout
-	FaultBroken               // the store answered something that is no S3: 502 storage_error
+	FaultBroken               // the store failed, or answered something that is no S3: 502 storage_error
 )
 
 // faultErrors are the answers to a client. They do not tell where the store is.
@@ -63,7 +62,7 @@ func faultError(f Fault, cause error) *Error {
 	case FaultTimeout:
 		e.Status, e.Code, e.Message = http.StatusGatewayTimeout, "storage_timeout", "the object store did not answer in time; try again shortly"
 	default:
-		e.Status, e.Code, e.Message = http.StatusBadGateway, "storage_error", "the object store gave an answer that makes no sense; the operator finds it in the server's log"
+		e.Status, e.Code, e.Message = http.StatusBadGateway, "storage_error", "the object store failed or gave an answer that makes no sense; the operator finds it in the server's log"
 	}
 	return e
 }
@@ -97,9 +96,9 @@ type errorBody struct {
 func writeError(w *response, r *http.Request, e *Error) {
 	var body errorBody
 	body.Error.Code, body.Error.Message, body.Error.RequestID = e.Code, e.Message, w.id[0]
-	b, err := json.Marshal(body)
+	b, err := encodeJSON(body)
 	if err != nil { // strings always encode
-		b = []byte(`{"error":{"code":"internal","message":""}}`)
+		b = []byte(`{"error":{"code":"internal","message":""}}` + "\n")
 	}
 	h := w.Header()
 	// What a half-built success may have left behind.
@@ -114,6 +113,6 @@ func writeError(w *response, r *http.Request, e *Error) {
 	}
 	w.WriteHeader(e.Status)
 	if r.Method != http.MethodHead {
-		w.Write(append(b, '\n')) // the client may be gone; nothing to do about it
+		w.Write(b) // the client may be gone; nothing to do about it
 	}
 }

@@ -47,13 +47,14 @@ func TestBadParameters(t *testing.T) {
 		{"milliseconds", "/replay.m3u8?camera_id=a&start=1619866800000", "bad_start", "milliseconds"},
 		{"coverage without a start", "/coverage?camera_id=a", "bad_start", "missing"},
 		{"coverage of the future", "/coverage?camera_id=a&start=2031-01-01%2000:00:00", "bad_start", "future"},
+		{"an empty start, which cannot be left out", "/replay.m3u8?camera_id=a&start=", "bad_start", "it is empty; give it a value"},
 		{"coverage of a bad camera", "/coverage?camera_id=.." + times, "bad_camera_id", `".."`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, nil)
 			r := s.get(tt.target)
-			if m := wantError(t, r, http.StatusBadRequest, tt.code); !strings.Contains(m, tt.says) || len(m) > 400 {
+			if m := wantError(t, r, http.StatusBadRequest, tt.code); !strings.Contains(m, tt.says) || len(m) > 400 || strings.Contains(m, "leave it out") && tt.code != "bad_end" {
 				t.Errorf("message %q; want it to say %q in at most 400 bytes", m, tt.says)
 			}
 			if len(s.asked) > 0 {
@@ -308,16 +309,28 @@ func TestAccessLog(t *testing.T) {
 }
 
 func TestNewChecksItsConfiguration(t *testing.T) {
-	_, err := httpapi.New(httpapi.Config{Live: httpapi.Presign, Replay: 7, CORSOrigins: []string{"example.org", "https://a/", "https://ok", "*"}})
+	_, err := httpapi.New(httpapi.Config{Live: httpapi.Presign, Replay: 7, CORSOrigins: []string{"example.org", "https://a/", "https://ok", "*"},
+		Hosts: []string{"cam.example.org:443", "http://cam", "", "two names", "fine.example"}})
 	if err == nil {
 		t.Fatal("New accepted it")
 	}
-	for _, want := range []string{"no Playback", "need Presign", "delivery 7", `"example.org"`, `"https://a/"`} {
+	for _, want := range []string{"no Playback", "need Presign", "delivery 7", `"example.org"`, `"https://a/"`, `"cam.example.org:443"`, `"http://cam"`, `""`, `"two names"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
-	if strings.Contains(err.Error(), "https://ok") {
-		t.Errorf("a good origin is refused: %v", err)
+	if strings.Contains(err.Error(), "https://ok") || strings.Contains(err.Error(), "fine.example") {
+		t.Errorf("a good origin or host is refused: %v", err)
+	}
+}
+
+// Whoever reads an answer with curl sees it as it is meant.
+func TestJSONIsReadable(t *testing.T) {
+	s := serve(t, nil)
+	s.cameras = []playback.Camera{{ID: "a&b <c>"}}
+	for target, want := range map[string]string{"/segments/x": "/segments/<camera>/YYYY", "/cameras": `"id":"a&b <c>"`} {
+		if text := body(t, s.get(target)); !strings.Contains(text, want) {
+			t.Errorf("%s answers %s; want it to have %s", target, text, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -87,12 +88,21 @@ func (h *handler) coverage(w *response, r *http.Request) error {
 }
 
 func (h *handler) json(w *response, r *http.Request, cacheControl string, v any) error {
-	b, err := json.Marshal(v)
+	b, err := encodeJSON(v)
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	h.render.make(jsonType, cacheControl, append(b, '\n'), acceptsGzip(r.Header.Get("Accept-Encoding"))).serve(w, r)
+	h.render.make(jsonType, cacheControl, b, acceptsGzip(r.Header.Get("Accept-Encoding"))).serve(w, r)
 	return nil
+}
+
+// encodeJSON gives v and a newline. Unlike json.Marshal it leaves <, > and & readable: answers are never part of a page.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
 func instant(t time.Time) *time.Time {

@@ -58,7 +58,10 @@ func (p *parameter) get() (string, bool, error) {
 	case p.times > 1:
 		return "", false, badParameter(p.name, "it is given %d times; give it once", p.times)
 	case p.value == "":
-		return "", false, badParameter(p.name, "it is empty; give it a value or leave it out")
+		if p.name != "end" {
+			return "", false, badParameter(p.name, "it is empty; give it a value")
+		}
+		return "", false, badParameter(p.name, "it is empty; give it a value, or leave it out for up to now")
 	}
 	return p.value, true, nil
 }
