@@ -22,8 +22,10 @@
 // Every request needs a signature; unknown keys get 403 InvalidAccessKeyId. ACLs, bucket policies, versioning, object lock,
 // server-side copy, browser form posts, website and admin functions are answered NotImplemented: nothing in s3cam needs
 // them and none of them can open the store by accident. Multipart uploads work (the aws command line uses them for big
-// files) and are as durable as PUT. Keys with `.`, `..` or control elements, keys ending in `/` and the engine's own
-// temporary names are refused with 400; repeated slashes are folded, so `cam1//x` is stored as `cam1/x`.
+// files) and are as durable as PUT. Keys with `.`, `..` or control elements, keys that are not UTF-8, keys ending in `/` and
+// the engine's own temporary names are refused with 400; repeated slashes are folded, so `cam1//x` is stored as `cam1/x`.
+// Symbolic links, pipes and devices in a bucket's directory are not there for anybody. The directories that are made here
+// are for their owner alone. Nothing of a request but its path is logged, not even when it cannot be read.
 //
 // # Limits
 //
@@ -37,5 +39,6 @@
 // once per process and breaks every other relative path. This package hands it absolute bucket paths instead: the working
 // directory stays what it was, and several Servers may run in one process, which is what the tests do.
 //
-// Experimental. Bounded to 4096 connections, 1024 requests at a time, 8 KiB of request head, 1 MiB per in-process ranged read.
+// Experimental. Bounded to 4096 connections, 1024 requests at a time, 8 KiB of request head that comes within 30 s, 8 MiB of
+// request body that is no object, 1 MiB per in-process ranged read.
 package s3server

@@ -4,12 +4,15 @@ package s3server
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -25,6 +28,12 @@ const (
 	maxParts   = 10000 // S3's limit for one multipart upload
 	healthPath = "/healthz"
 	corsMaxAge = "86400"
+
+	headTimeout = 30 * time.Second // for a request's head; it comes in one or two packets
+	bodyTimeout = 24 * time.Hour   // 5 GB over 500 kbit/s
+	// maxDocument bounds the bodies that are not objects, which versitygw holds in memory. The largest that S3 takes is a
+	// deletion of 1000 keys of 1 KiB, escaped.
+	maxDocument = 8 << 20
 	// What a player needs to see besides the body.
 	corsExpose = "Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, x-amz-request-id"
 )
@@ -54,7 +63,7 @@ func newFront(cfg *Config, gw *gateway) (*fasthttp.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &front{inner: app.Handler(), log: cfg.Logger, origins: cfg.CORSOrigins}
+	f := &front{inner: app.Handler(), log: cfg.Logger, origins: cfg.CORSOrigins, domain: cfg.VirtualDomain}
 	theirs := app.Server()
 	return &fasthttp.Server{
 		Handler:            f.handle,
@@ -65,10 +74,16 @@ func newFront(cfg *Config, gw *gateway) (*fasthttp.Server, error) {
 		StreamRequestBody:  theirs.StreamRequestBody,
 		MaxRequestBodySize: theirs.MaxRequestBodySize,
 		IdleTimeout:        cfg.StallTimeout,
-		CloseOnShutdown:    true,
-		Logger:             slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+		// A head that trickles in would hold its connection for ever, byte by byte. A body only has not to stall (conn.go).
+		ReadTimeout: min(headTimeout, cfg.StallTimeout),
+		HeaderReceived: func(*fasthttp.RequestHeader) fasthttp.RequestConfig {
+			return fasthttp.RequestConfig{ReadTimeout: bodyTimeout}
+		},
+		CloseOnShutdown: true,
+		Logger:          quiet{cfg.Logger},
 		// Otherwise a form is written to temporary files before anybody has looked at its signature.
 		DisablePreParseMultipartForm: true,
+		SecureErrorLogMessage:        true, // less to strip, see unquoted
 	}, nil
 }
 
@@ -87,6 +102,7 @@ type front struct {
 	inner   fasthttp.RequestHandler
 	log     *slog.Logger
 	origins []string
+	domain  string // of buckets in host names; empty: none
 }
 
 func (f *front) handle(ctx *fasthttp.RequestCtx) {
@@ -101,6 +117,12 @@ func (f *front) handle(ctx *fasthttp.RequestCtx) {
 	case ctx.IsPost() && bytes.HasPrefix(ctx.Request.Header.ContentType(), []byte("multipart/")):
 		ctx.SetConnectionClose() // the form is not read
 		fail(ctx, s3err.GetAPIError(s3err.ErrNotImplemented))
+	case ctx.Request.Header.ContentLength() > maxDocument && !f.carriesData(ctx):
+		ctx.SetConnectionClose()
+		fail(ctx, s3err.GetAPIError(s3err.ErrMaxMessageLengthExceeded))
+	case ctx.Request.Header.ContentLength() == -1 && !f.carriesData(ctx): // chunked
+		ctx.SetConnectionClose()
+		fail(ctx, s3err.GetAPIError(s3err.ErrMissingContentLength))
 	default:
 		f.inner(ctx)
 	}
@@ -121,9 +143,27 @@ func (f *front) handle(ctx *fasthttp.RequestCtx) {
 	}
 }
 
+// carriesData tells whether the body is that of an object or of a part of one, which goes to a file piece by piece.
+func (f *front) carriesData(ctx *fasthttp.RequestCtx) bool {
+	if !ctx.IsPut() {
+		return false
+	}
+	for _, name := range [...]string{"acl", "tagging", "retention", "legal-hold"} {
+		if ctx.QueryArgs().Has(name) {
+			return false
+		}
+	}
+	path := bytes.TrimPrefix(ctx.URI().PathOriginal(), []byte("/"))
+	if f.domain != "" && bytes.Contains(ctx.Host(), []byte("."+f.domain)) {
+		return len(path) > 0
+	}
+	slash := bytes.IndexByte(path, '/')
+	return slash > 0 && slash < len(path)-1
+}
+
 // badRequest answers a request that could not be read: broken, too big a head, or a peer that left or stalled.
 func (f *front) badRequest(ctx *fasthttp.RequestCtx, err error) {
-	f.log.Debug("S3 request could not be read", "err", err, "remote", ctx.RemoteAddr().String())
+	f.log.Debug("S3 request could not be read", "err", unquoted(err.Error()), "remote", ctx.RemoteAddr().String())
 	answer := s3err.GetAPIError(s3err.ErrCannotParseHTTPRequest)
 	var small *fasthttp.ErrSmallBuffer
 	switch {
@@ -136,6 +176,20 @@ func (f *front) badRequest(ctx *fasthttp.RequestCtx, err error) {
 	}
 	fail(ctx, answer)
 }
+
+// quiet is what fasthttp logs: the connections that it gave up.
+type quiet struct{ log *slog.Logger }
+
+func (q quiet) Printf(format string, args ...any) {
+	if q.log.Enabled(context.Background(), slog.LevelDebug) {
+		q.log.Debug("S3 server: " + unquoted(fmt.Sprintf(format, args...)))
+	}
+}
+
+var quotation = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+
+// unquoted strips what fasthttp quotes in its errors: pieces of heads, which may hold signed URLs and credentials.
+func unquoted(s string) string { return quotation.ReplaceAllString(s, `"..."`) }
 
 func fail(ctx *fasthttp.RequestCtx, err s3err.APIError) {
 	ctx.SetContentType("application/xml")
