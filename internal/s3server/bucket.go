@@ -40,15 +40,10 @@ func (b *Bucket) Open(_ context.Context, key string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open object %q: %w", key, ErrNotFound)
 	}
-	f, err := os.Open(filepath.Join(b.dir, clean))
-	if err == nil {
-		var st fs.FileInfo
-		if st, err = f.Stat(); err == nil && st.Mode().IsRegular() {
+	if _, err = lookup(b.dir, clean); err == nil {
+		var f *os.File
+		if f, err = os.Open(filepath.Join(b.dir, clean)); err == nil {
 			return f, nil
-		}
-		_ = f.Close()
-		if err == nil {
-			err = fs.ErrNotExist // a directory
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {

@@ -68,6 +68,14 @@ type Config struct {
 	Logger *slog.Logger // nil discards
 }
 
+// CheckBucket says what is wrong with the name of a bucket, which is also that of a directory.
+func CheckBucket(name string) error {
+	if !utils.IsValidBucketName(name) || name == CredentialsFile {
+		return fmt.Errorf("%q is not a bucket name (3 to 63 of a-z, 0-9, '.', '-')", name)
+	}
+	return nil
+}
+
 // withDefaults fills in defaults, makes paths absolute and reports every problem at once.
 func (c Config) withDefaults() (Config, error) {
 	var errs []error
@@ -122,8 +130,8 @@ func (c Config) withDefaults() (Config, error) {
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		bad("Addr %q is not host:port", c.Addr)
 	}
-	if !utils.IsValidBucketName(c.Bucket) {
-		bad("Bucket %q is not a bucket name (3 to 63 of a-z, 0-9, '.', '-')", c.Bucket)
+	if err := CheckBucket(c.Bucket); err != nil {
+		bad("Bucket: %w", err)
 	}
 	if err := checkAccessKey(c.AccessKey); err != nil {
 		bad("AccessKey: %w", err)

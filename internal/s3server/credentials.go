@@ -44,6 +44,7 @@ type Credentials struct {
 	SecretKey Secret
 	Created   bool   // made by this call
 	File      string // where the pair is kept; empty when it was given
+	Readable  bool   // the file can be read by users other than its owner
 }
 
 type credentialsFile struct {
@@ -70,7 +71,7 @@ func LoadOrCreateCredentials(dir, access, secret string) (Credentials, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return cred, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return Credentials{}, fmt.Errorf("S3 credentials: %w", err)
 	}
 	if err := createCredentials(dir, name); err != nil {
@@ -84,22 +85,28 @@ func LoadOrCreateCredentials(dir, access, secret string) (Credentials, error) {
 	return cred, err
 }
 
+const brokenHint = " (hint: correct the file, or remove it: a new key pair is made then, which the cameras need)"
+
 func readCredentials(name string) (Credentials, error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("S3 credentials: %w", err)
 	}
+	st, err := os.Stat(name)
+	if err != nil {
+		return Credentials{}, fmt.Errorf("S3 credentials: %w", err)
+	}
 	var f credentialsFile
 	if err := json.Unmarshal(b, &f); err != nil {
-		return Credentials{}, fmt.Errorf("S3 credentials: %s is not JSON: %w", name, err)
+		return Credentials{}, fmt.Errorf("S3 credentials: %s is not JSON: %w%s", name, err, brokenHint)
 	}
 	if err := checkAccessKey(f.AccessKey); err != nil {
-		return Credentials{}, fmt.Errorf("S3 credentials: %s: access_key %w", name, err)
+		return Credentials{}, fmt.Errorf("S3 credentials: %s: access_key %w%s", name, err, brokenHint)
 	}
 	if f.SecretKey == "" {
-		return Credentials{}, fmt.Errorf("S3 credentials: %s: secret_key is empty", name)
+		return Credentials{}, fmt.Errorf("S3 credentials: %s: secret_key is empty%s", name, brokenHint)
 	}
-	return Credentials{AccessKey: f.AccessKey, SecretKey: Secret(f.SecretKey), File: name}, nil
+	return Credentials{AccessKey: f.AccessKey, SecretKey: Secret(f.SecretKey), File: name, Readable: st.Mode().Perm()&0o077 != 0}, nil
 }
 
 // createCredentials writes a fresh pair to a temporary file and links it to name, so that name is whole or absent, and never

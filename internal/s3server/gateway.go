@@ -107,6 +107,9 @@ func (g *gateway) object(bucket, key *string) (dir, clean string, err error) {
 	if err != nil {
 		return "", "", s3err.APIError{Code: "InvalidArgument", Description: "Object key: " + err.Error() + ".", HTTPStatusCode: 400}
 	}
+	if checkParents(dir, clean) != nil {
+		return "", "", s3err.GetAPIError(s3err.ErrObjectParentIsFile)
+	}
 	return dir, clean, nil
 }
 
@@ -186,10 +189,10 @@ func (g *gateway) makeBucket(name string) error {
 		return s3err.GetBucketErr(s3err.ErrInvalidBucketName, name)
 	}
 	dir := filepath.Join(g.root, name)
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil { // footage is for nobody else on the machine
 		return err
 	}
-	if err := os.Mkdir(filepath.Join(dir, posix.MetaTmpDir), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, posix.MetaTmpDir), 0o700); err != nil {
 		return err
 	}
 	if g.durability != DurabilityFull {

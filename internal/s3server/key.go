@@ -5,6 +5,7 @@ package s3server
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 // Names that versitygw keeps to itself, at any level of a bucket.
@@ -25,6 +26,7 @@ var (
 	errKeyDots     = errors.New("elements '.' and '..' cannot be stored")
 	errKeyReserved = errors.New("this name is reserved for the server")
 	errKeyControl  = errors.New("control characters cannot be stored")
+	errKeyUTF8     = errors.New("it is not UTF-8")
 	errKeyFolder   = errors.New("a key ending in '/' cannot be stored")
 )
 
@@ -38,6 +40,8 @@ func cleanKey(key string) (string, error) {
 		return "", errKeyLong
 	case key[len(key)-1] == '/':
 		return "", errKeyFolder
+	case !utf8.ValidString(key): // a listing could not name it
+		return "", errKeyUTF8
 	}
 	for i := range len(key) {
 		if key[i] < ' ' || key[i] == 0x7f {

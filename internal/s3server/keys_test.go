@@ -58,6 +58,7 @@ func TestKeysThatCannotBeStored(t *testing.T) {
 		"/.vgwlocks/x", "/.s3cam.lock", "/.s3cam.lock/x",
 		b + "/folder/", b + "//", b + "/a%2f",
 		b + "/" + strings.Repeat("x", 231), b + "/" + strings.Repeat("a/", 512) + "x",
+		b + "/%ff%fe", b + "/cam%c3/x", b + "/%ed%a0%80",
 		b + "/%", b + "/%zz", b + "/%2", b + "/%e",
 	} {
 		for _, method := range []string{"PUT", "GET", "HEAD", "DELETE"} {

@@ -14,13 +14,19 @@ import (
 	"github.com/versity/versitygw/s3response"
 )
 
-// existing is object for requests on an object that should be there: a key that cannot be stored is simply not there.
+// existing is object for requests on an object that should be there: a key that cannot be stored is simply not there, and
+// what lookup does not see is not there either.
 func (g *gateway) existing(bucket, key *string) (dir, clean string, err error) {
 	if dir, err = g.bucketDir(bucket); err != nil {
 		return "", "", err
 	}
 	if clean, err = cleanKey(str(key)); err != nil {
 		return "", "", s3err.GetAPIError(s3err.ErrNoSuchKey)
+	}
+	if _, err = lookup(dir, clean); errors.Is(err, fs.ErrNotExist) {
+		return "", "", s3err.GetAPIError(s3err.ErrNoSuchKey)
+	} else if err != nil {
+		return "", "", g.fail("look up", clean, err)
 	}
 	return dir, clean, nil
 }

@@ -53,7 +53,7 @@ func New(cfg Config) (*Server, error) {
 }
 
 func (s *Server) open() error {
-	if err := os.MkdirAll(s.cfg.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
 		return err
 	}
 	if err := s.lockDir(); err != nil {
@@ -76,7 +76,7 @@ func (s *Server) open() error {
 }
 
 func (s *Server) lockDir() error {
-	f, err := os.OpenFile(filepath.Join(s.cfg.Dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(filepath.Join(s.cfg.Dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
@@ -213,6 +213,11 @@ func (s *Server) ReloadCertificate() error {
 func (s *Server) CreateBucket(name string) (*Bucket, error) {
 	if err := s.gw.makeBucket(name); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("create bucket %s: %w", name, err)
+	}
+	if fi, err := os.Lstat(filepath.Join(s.cfg.Dir, name)); err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", name, err)
+	} else if !fi.IsDir() {
+		return nil, fmt.Errorf("bucket %s: %s is no directory (hint: choose another name; a link to a directory elsewhere is not followed, a mount is)", name, filepath.Join(s.cfg.Dir, name))
 	}
 	return &Bucket{name: name, dir: filepath.Join(s.cfg.Dir, name)}, nil
 }

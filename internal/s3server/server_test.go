@@ -433,7 +433,16 @@ func TestLoadOrCreateCredentials(t *testing.T) {
 	if err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("file mode %v, %v, want 0600", st.Mode(), err)
 	}
+	if first.Readable {
+		t.Error("a new file is said to be readable by others")
+	}
+	if err := os.Chmod(first.File, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	again, err := s3server.LoadOrCreateCredentials(dir, "", "")
+	if !again.Readable {
+		t.Error("it is not said that others can read the file")
+	}
 	if err != nil || again.Created || again.AccessKey != first.AccessKey || again.SecretKey != first.SecretKey {
 		t.Errorf("second load differs: %v", err)
 	}
@@ -470,8 +479,8 @@ func TestLoadOrCreateCredentials(t *testing.T) {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s3server.LoadOrCreateCredentials(other, "", ""); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("file %q: %v, want an error that names it", content, err)
+		if _, err := s3server.LoadOrCreateCredentials(other, "", ""); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "(hint: ") {
+			t.Errorf("file %q: %v, want an error that names it and a hint", content, err)
 		}
 		if b, _ := os.ReadFile(name); string(b) != content {
 			t.Errorf("a broken file was replaced")
