@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -123,6 +124,9 @@ func (c *Client) listPage(ctx context.Context, q *call, p *page) error {
 	defer a.close()
 	if err := p.readFrom(a, a.ContentLength); err != nil {
 		return exchangeFailed(ctx, q.op, q.key, err)
+	}
+	if len(p.buf) == 0 { // as good as no answer
+		return exchangeFailed(ctx, q.op, q.key, fmt.Errorf("the answer is empty: %w", io.EOF))
 	}
 	if p.scan() {
 		return nil

@@ -186,9 +186,6 @@ func (p *page) decode() error {
 		}
 		CommonPrefixes []struct{ Prefix string }
 	}
-	if len(p.buf) == 0 {
-		return fmt.Errorf("%w: %w", errMalformedPage, io.EOF) // as good as no answer
-	}
 	if err := xml.Unmarshal(p.buf, &doc); err == io.EOF {
 		return fmt.Errorf("%w: no XML in it", errMalformedPage)
 	} else if err != nil {

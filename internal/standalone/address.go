@@ -28,10 +28,14 @@ func hinted(err error, format string, args ...any) error {
 }
 
 // onLoopback tells whether only this machine can reach a listener on the host of addr. Names must all resolve to loopback.
-func onLoopback(addr string) (bool, error) {
-	host, _, err := net.SplitHostPort(addr)
+// flag names the address in errors.
+func onLoopback(addr, flag string) (bool, error) {
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return false, hinted(fmt.Errorf("%q is not an address to listen on", addr), "write host:port, as 127.0.0.1:8080")
+		return false, hinted(fmt.Errorf("%s: %q is not an address to listen on", flag, addr), "write host:port, as 127.0.0.1:8080")
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return false, hinted(fmt.Errorf("%s: %q has no port that can be listened on", flag, addr), "a port is a number up to 65535; 0 takes a free one")
 	}
 	if host == "" {
 		return false, nil
@@ -41,7 +45,7 @@ func onLoopback(addr string) (bool, error) {
 	}
 	ips, err := net.LookupIP(host)
 	if err != nil {
-		return false, hinted(fmt.Errorf("address %q: %w", addr, err), "write an IP address, as 127.0.0.1:8080")
+		return false, hinted(fmt.Errorf("%s: address %q: %w", flag, addr, err), "write an IP address, as 127.0.0.1:8080")
 	}
 	for _, ip := range ips {
 		if !ip.IsLoopback() {

@@ -88,7 +88,21 @@ type Addresses struct {
 	KeyMade              bool   // just now
 }
 
+// ErrConfig is wrapped by the errors of [Run] about what it was told to do: repeating it cannot help.
+var ErrConfig = errors.New("configuration")
+
+type configError struct{ error }
+
+func (e configError) Unwrap() []error { return []error{e.error, ErrConfig} }
+
 func (c *Config) check() error {
+	if err := c.problem(); err != nil {
+		return configError{err}
+	}
+	return nil
+}
+
+func (c *Config) problem() error {
 	var errs []error
 	if (c.Store == nil) == (c.Engine == nil) {
 		errs = append(errs, errors.New("either an embedded or an external store is needed"))
@@ -105,7 +119,7 @@ func (c *Config) check() error {
 			errs = append(errs, err)
 		}
 	}
-	loopback, err := onLoopback(c.Web.Addr)
+	loopback, err := onLoopback(c.Web.Addr, "--http")
 	if err != nil {
 		return err
 	}
@@ -113,12 +127,21 @@ func (c *Config) check() error {
 		return hinted(fmt.Errorf("--http %s can be reached from other machines, and anyone who reaches it could watch", c.Web.Addr),
 			"keep 127.0.0.1 and put a reverse proxy with a login before it, or add --anonymous if everyone may watch")
 	}
-	if c.Engine != nil {
-		if _, err := onLoopback(c.Engine.Addr); err != nil {
+	if e := c.Engine; e != nil {
+		if _, err := onLoopback(e.Addr, "--s3"); err != nil {
 			return err
 		}
-		if c.Engine.Bucket == "" {
-			c.Engine.Bucket = s3server.DefaultBucket
+		if e.Dir == "" {
+			errs = append(errs, errors.New("--data: it is empty; name a directory"))
+		}
+		if e.Bucket == "" {
+			e.Bucket = s3server.DefaultBucket
+		}
+		if err := s3server.CheckBucket(e.Bucket); err != nil {
+			errs = append(errs, fmt.Errorf("--bucket: %w", err))
+		}
+		if (e.AccessKey == "") != (e.SecretKey == "") {
+			errs = append(errs, errors.New("--s3-access-key and --s3-secret-key (S3CAM_S3_ACCESS_KEY and S3CAM_S3_SECRET_KEY) belong together"))
 		}
 	}
 	return errors.Join(errs...)

@@ -25,12 +25,16 @@ func storeFault(err error) httpapi.Fault {
 	var network net.Error
 	var number syscall.Errno
 	switch {
+	case errors.As(err, &answer) && answer.Op == "list" && answer.Status == http.StatusNotFound:
+		return httpapi.FaultDenied // the bucket, or there never was a store: a listing of nothing is an empty one
 	case errors.Is(err, s3server.ErrNotFound), errors.Is(err, s3.ErrNotFound):
 		return httpapi.FaultMissing
 	case errors.Is(err, s3.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return httpapi.FaultTimeout
 	case errors.Is(err, s3.ErrThrottled):
 		return httpapi.FaultBusy
+	case errors.Is(err, s3.ErrNotS3):
+		return httpapi.FaultBroken
 	case errors.As(err, &answer):
 		switch {
 		case answer.Status == http.StatusServiceUnavailable:

@@ -70,6 +70,9 @@ func TestFaultsOfTheStore(t *testing.T) {
 	}{
 		{"access denied", answer(403, s3Error("AccessDenied")), 502, 502, "storage_refused"},
 		{"the bucket is gone", answer(404, s3Error("NoSuchBucket")), 502, 502, "storage_refused"},
+		{"no listing, said by something that is no S3", answer(404, "<html>not found</html>"), 502, 0, "storage_refused"},
+		{"a listing that is not there, which S3 never says", answer(404, s3Error("NoSuchKey")), 502, 0, "storage_refused"},
+		{"JSON where a listing should be", answer(200, `{"a":1}`), 502, 0, "storage_error"},
 		{"an internal error", answer(500, s3Error("InternalError")), 502, 502, "storage_error"},
 		{"slow down", answer(503, s3Error("SlowDown")), 503, 503, "storage_unavailable"},
 		{"a gateway without a store behind it", answer(502, "<html>Bad Gateway</html>"), 502, 502, "storage_error"},

@@ -4,6 +4,7 @@ package standalone
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -37,6 +38,8 @@ func (p putter) Put(ctx context.Context, o *uploader.Object) (time.Time, error) 
 func uploadError(err error) error {
 	var class error
 	var op *net.OpError
+	var cert *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
@@ -46,7 +49,7 @@ func uploadError(err error) error {
 		class = uploader.ErrClockSkew
 	case errors.Is(err, s3.ErrExpiredCredentials):
 		class = uploader.ErrExpiredCredentials
-	case errors.As(err, &op) && op.Op == "dial":
+	case errors.As(err, &op) && op.Op == "dial", errors.As(err, &cert), errors.As(err, &plain):
 		class = uploader.ErrNotSent
 	case !s3.Retryable(err):
 		class = uploader.ErrRejected

@@ -150,6 +150,9 @@ func (s *server) startEngine(ctx context.Context) error {
 	if err != nil {
 		return dataError(e.Dir, err)
 	}
+	if cred.File != "" && cred.Readable {
+		s.log.Warn("the key file can be read by other users of this machine; chmod 600 it", "file", cred.File)
+	}
 	cfg := s3server.Config{
 		Dir: e.Dir, Addr: e.Addr, Region: e.Region, Bucket: e.Bucket, AccessKey: cred.AccessKey, SecretKey: cred.SecretKey,
 		Logger: s.log, OnStored: s.stored,
@@ -174,7 +177,7 @@ func (s *server) startEngine(ctx context.Context) error {
 		Credentials: s3.Static(cred.AccessKey, s3.Secret(cred.SecretKey), ""), Logger: s.log,
 	})
 	if err != nil {
-		return err
+		return configError{err}
 	}
 	s.addresses = Addresses{
 		S3: s.engine.URL(), Bucket: e.Bucket, Region: s.engine.Region(), AccessKey: cred.AccessKey, SecretKey: string(cred.SecretKey),
@@ -238,15 +241,15 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	}
 	service, err := playback.New(pc)
 	if err != nil {
-		return err
+		return configError{err}
 	}
 	hc.Playback = service
-	if hc.CheckHost, err = onLoopback(s.cfg.Web.Addr); err != nil {
+	if hc.CheckHost, err = onLoopback(s.cfg.Web.Addr, "--http"); err != nil {
 		return err
 	}
 	handler, err := httpapi.New(hc)
 	if err != nil {
-		return err
+		return configError{err}
 	}
 	s.service = service
 	s.web = &http.Server{

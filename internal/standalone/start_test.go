@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -56,6 +57,10 @@ func TestStartFailures(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	brokenKeys := t.TempDir()
+	if err := os.WriteFile(filepath.Join(brokenKeys, "s3-credentials.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	shared := t.TempDir()
 	running := start(t, standalone.Config{Engine: &standalone.Engine{Dir: shared}})
 	for _, url := range []string{running.Web + "/healthz", running.S3} { // all its goroutines are there before the leak checks begin
@@ -78,6 +83,8 @@ func TestStartFailures(t *testing.T) {
 		{"the data directory is a file", standalone.Config{Engine: engine(file), Web: web}, "not a directory", "--data"},
 		{"the data directory is below a file", standalone.Config{Engine: engine(filepath.Join(file, "x")), Web: web}, "not a directory", "--data"},
 		{"the data directory is in use", standalone.Config{Engine: engine(shared), Web: web}, "in use by another process", "data directory"},
+		{"the key file is broken", standalone.Config{Engine: engine(brokenKeys), Web: web}, brokenKeys + "/s3-credentials.json", "correct the file"},
+		{"the bucket is a file", standalone.Config{Engine: &standalone.Engine{Dir: filepath.Dir(file), Addr: "127.0.0.1:0", Bucket: "file"}, Web: web}, "no directory", "another name"},
 		{"half a key pair", standalone.Config{Engine: &standalone.Engine{Dir: t.TempDir(), Addr: "127.0.0.1:0", AccessKey: "a"}, Web: web}, "belong together", ""},
 		{"no store", standalone.Config{Web: web}, "store", ""},
 		{"a camera without a name", standalone.Config{Engine: engine(t.TempDir()), Web: web, Cameras: []standalone.Camera{{Clip: simcam.Workshop()}}}, "prefix", ""},
@@ -125,6 +132,14 @@ func TestStartFailuresOfAnExternalStore(t *testing.T) {
 	t.Cleanup(page.Close)
 	missing := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(missing.Close)
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(secure.Close)
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }))
+	t.Cleanup(broken.Close)
+	says := func(status int, code string) func(*s3.Config) {
+		return func(c *s3.Config) { c.Transport = roundTrip(answer(status, s3Error(code))) }
+	}
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +155,15 @@ func TestStartFailuresOfAnExternalStore(t *testing.T) {
 		{"a wrong secret", func(c *s3.Config) { c.Credentials = s3.Static(b.AccessKey, "wrong", "") }, "credentials", "S3CAM_S3_SECRET_KEY"},
 		{"nothing listens", func(c *s3.Config) { c.Endpoint = "http://" + closed(t) }, "nothing answers", "--s3-url"},
 		{"no answer", func(c *s3.Config) { c.Endpoint = "http://" + silent.Addr().String() }, "does not answer", "--s3-url"},
-		{"a web site", func(c *s3.Config) { c.Endpoint = page.URL }, "store", ""},
+		{"a web site", func(c *s3.Config) { c.Endpoint = page.URL }, "not come from an S3 store", "--s3-url"},
+		{"a certificate that nobody knows", func(c *s3.Config) { c.Endpoint = secure.URL }, "certificate", "AWS_CA_BUNDLE"},
+		{"https to a server without", func(c *s3.Config) { c.Endpoint = strings.Replace(page.URL, "http:", "https:", 1) }, "another protocol", "http or https"},
+		{"a server that hangs up", func(c *s3.Config) { c.Endpoint = broken.URL }, "breaks the connection off", "--s3-url"},
+		{"no listing", says(404, "NoSuchKey"), "no such bucket", "--bucket"},
+		{"a fault of the store", says(500, "InternalError"), "has a fault", "again"},
+		{"an overloaded store", says(503, "SlowDown"), "overloaded", "again"},
+		{"a full store", says(507, "InsufficientStorage"), "full", "room"},
+		{"a session token that is none", says(400, "InvalidToken"), "session token", "S3CAM_S3_SESSION_TOKEN"},
 		{"a web site without such a page", func(c *s3.Config) { c.Endpoint = missing.URL }, "not come from an S3 store", "--s3-url"},
 	}
 	for _, tt := range tests {
@@ -153,6 +176,59 @@ func TestStartFailuresOfAnExternalStore(t *testing.T) {
 				t.Errorf("the error shows the secret: %s", message)
 			}
 		})
+	}
+}
+
+// roundTrip is a network of one answer.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// What Run was told wrong is told apart from what went wrong: repeating it cannot help.
+func TestConfigurationErrors(t *testing.T) {
+	web := standalone.Web{Addr: "127.0.0.1:0"}
+	engine := func(change func(*standalone.Engine)) standalone.Config {
+		e := &standalone.Engine{Dir: t.TempDir(), Addr: "127.0.0.1:0"}
+		change(e)
+		return standalone.Config{Engine: e, Web: web}
+	}
+	none := func(*standalone.Engine) {}
+	play := engine(none)
+	play.Playback.M3U8TargetDuration = -4
+	origin := engine(none)
+	origin.Web.CORSOrigins = []string{"Foo"}
+	host := engine(none)
+	host.Web.Hosts = []string{"cam.example.org:443"}
+	public := engine(none)
+	public.Web.Addr = ":0"
+	for _, tt := range []struct {
+		name string
+		cfg  standalone.Config
+		says string
+	}{
+		{"a bucket's name", engine(func(e *standalone.Engine) { e.Bucket = "A_" }), `--bucket: "A_"`},
+		{"the key file as a bucket", engine(func(e *standalone.Engine) { e.Bucket = "s3-credentials.json" }), "--bucket"},
+		{"half a key pair", engine(func(e *standalone.Engine) { e.AccessKey = "a" }), "--s3-secret-key"},
+		{"a region", engine(func(e *standalone.Engine) { e.Region = "a b" }), `"a b"`},
+		{"no directory", engine(func(e *standalone.Engine) { e.Dir = "" }), "--data"},
+		{"a port", engine(func(e *standalone.Engine) { e.Addr = "127.0.0.1:99999" }), `--s3: "127.0.0.1:99999"`},
+		{"an address", engine(func(e *standalone.Engine) { e.Addr = "foo" }), `--s3: "foo"`},
+		{"a parameter of playback", play, "M3U8TargetDuration is -4"},
+		{"an origin", origin, `"Foo"`},
+		{"a host", host, `"cam.example.org:443"`},
+		{"everybody", public, "anyone"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := standalone.Run(t.Context(), tt.cfg)
+			if !errors.Is(err, standalone.ErrConfig) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("error %v; want one of the configuration that says %q", err, tt.says)
+			}
+		})
+	}
+	cfg := engine(none)
+	cfg.Web.Addr = taken(t)
+	if err := standalone.Run(t.Context(), cfg); err == nil || errors.Is(err, standalone.ErrConfig) {
+		t.Errorf("a port in use: %v; want an error that is not the configuration's", err)
 	}
 }
 
