@@ -72,7 +72,7 @@ func videoError(err error) error {
 		return badInput("record with the camera's parameter sets (SPS and PPS) in the stream, as with ffmpeg's -bsf:v dump_extra",
 			"the video has no parameter sets (SPS and PPS), so nothing can decode it")
 	case errors.Is(err, h264.ErrTooLarge):
-		return badInput("", "the video has an access unit of more than %d bytes: %v", MaxAccessUnitBytes, err)
+		return badInput("check that it is H.264 (Annex B) and not damaged", "the video has an access unit of more than %d MiB", MaxAccessUnitBytes>>20)
 	case errors.Is(err, h264.ErrNoStartCode):
 		return badInput("the input must be an H.264 byte stream (Annex B)", "the video is not H.264: %v", err)
 	}
@@ -88,18 +88,37 @@ type adts struct {
 	rate    int
 	copies  [2][]byte // a frame stays valid while the next one is looked at
 	turn    int
+
+	primed Frame // the first frame, when prime has read it
+	ahead  bool
 }
 
 func newADTS(r io.Reader, n *notes) *adts { return &adts{scan: aac.NewScanner(r), notes: n} }
 
+// prime reads the first frame, so that what is no AAC is known at once.
+func (a *adts) prime() (err error) {
+	switch a.primed, err = a.next(); {
+	case errors.Is(err, io.EOF):
+		return audioError{badInput("leave --audio out if there is no sound", "the audio input has no frame of AAC")}
+	case err != nil:
+		return err
+	}
+	a.ahead = true
+	return nil
+}
+
 func (a *adts) next() (Frame, error) {
+	if a.ahead {
+		a.ahead = false
+		return a.primed, nil
+	}
 	data, h, err := a.scan.Next()
 	switch {
 	case errors.Is(err, aac.ErrTruncated):
 		a.notes.add("the last audio frame is cut off and was left out")
 		return Frame{}, io.EOF
 	case errors.Is(err, aac.ErrNoFrames):
-		return Frame{}, badInput("the audio must be AAC in ADTS, as ffmpeg writes with -f adts", "the audio input is no AAC")
+		return Frame{}, audioError{badInput("the audio must be AAC in ADTS, as ffmpeg writes with -f adts", "the audio input is no AAC")}
 	case err != nil:
 		return Frame{}, err
 	}

@@ -90,7 +90,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := &runner{cfg: cfg, began: cfg.Now(), ctx: ctx, freed: make(chan struct{}, 1)}
-	r.watch = &watch{inner: cfg.Uploader.Putter, exists: cfg.Exists, now: cfg.Now, patient: cfg.Pace != Max, abort: cancel, good: r.began}
+	r.watch = &watch{inner: cfg.Uploader.Putter, exists: cfg.Exists, now: cfg.Now, patient: cfg.Pace != Max, abort: cancel}
 	r.result.Start = cfg.Start
 	if r.result.Start.IsZero() || cfg.Pace == Live {
 		r.result.Start = r.began

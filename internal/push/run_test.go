@@ -407,3 +407,33 @@ func noise() []byte {
 	}
 	return b
 }
+
+// A failure now and then does not end a push at full speed whose input is slow, though little is stored in a minute.
+func TestRareSegmentsMayFailOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bucket{trouble: func(n int, _ *uploader.Object) error {
+			if n%2 == 1 {
+				return errors.New("503 SlowDown")
+			}
+			return nil
+		}}
+		s := open(t, push.Input{Video: bytes.NewReader(bytes.Repeat(simcam.Workshop().Video, 20))})
+		cfg := config(s, &b)
+		cfg.Frames, cfg.Uploader.SegmentDuration, cfg.Uploader.RingBytes = slow{s, time.Now()}, time.Minute, 32<<20
+		r, err := push.Run(t.Context(), cfg)
+		if err != nil || r.Stats.Dropped().Segments != 0 || len(b.keys()) < 6 {
+			t.Errorf("%v, %d dropped, stored %q", err, r.Stats.Dropped().Segments, b.keys())
+		}
+	})
+}
+
+// An audio input that is none is said at the beginning, and as such.
+func TestAudioThatIsNone(t *testing.T) {
+	for name, data := range map[string]string{"empty": "", "text": "root:x:0:0:root:/root:/bin/bash\n", "half a frame": string(simcam.FrontDoor().Audio[:20])} {
+		_, err := push.Open(push.Input{Video: bytes.NewReader(simcam.Workshop().Video), Audio: strings.NewReader(data)})
+		var h interface{ Hint() string }
+		if !errors.Is(err, push.ErrAudio) || !errors.Is(err, push.ErrInput) || !errors.As(err, &h) || h.Hint() == "" {
+			t.Errorf("%s: %v; want ErrAudio and ErrInput with a hint", name, err)
+		}
+	}
+}

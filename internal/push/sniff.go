@@ -32,6 +32,13 @@ func (f Format) String() string {
 // have a Hint method with advice for people.
 var ErrInput = errors.New("input")
 
+// ErrAudio is wrapped, besides ErrInput, by the errors about [Input.Audio].
+var ErrAudio = errors.New("audio")
+
+type audioError struct{ error }
+
+func (a audioError) Unwrap() []error { return []error{a.error, ErrAudio} }
+
 // inputError is an error about the input with advice.
 type inputError struct{ message, hint string }
 
@@ -66,6 +73,9 @@ func sniff(head []byte) (Format, error) {
 	}
 	if isTS(head) {
 		return TS, nil
+	}
+	if len(head) >= 2 && head[0] == 0xff && head[1]&0xf6 == 0xf0 || bytes.HasPrefix(head, []byte("ID3")) {
+		return 0, badInput("give the video with --input and this file with --audio", "the input is sound, not video")
 	}
 	// Annex B: an optional run of zeros, then a start code. A few bytes of something else may precede it when a stream was
 	// joined in its middle.

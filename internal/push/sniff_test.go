@@ -28,6 +28,8 @@ func TestSniff(t *testing.T) {
 		{"Matroska", []byte("\x1aE\xdf\xa3\x01\x00"), 0, "Matroska"},
 		{"H.265 with a VPS first", []byte("\x00\x00\x00\x01\x40\x01\x0c\x01"), 0, "H.265"},
 		{"H.265 with a delimiter first", []byte("\x00\x00\x00\x01\x46\x01\x10\x00"), 0, "H.265"},
+		{"AAC", []byte("\xff\xf1\x50\x80\x0e\x7f\xfc"), 0, "sound"},
+		{"AAC behind a tag", []byte("ID3\x04\x00\x00\x00\x00\x00\x3f"), 0, "sound"},
 		{"text", []byte("#EXTM3U\n#EXT-X-VERSION:3\n"), 0, "neither"},
 		{"zeros", make([]byte, 4096), 0, "neither"},
 	}

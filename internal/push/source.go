@@ -137,8 +137,12 @@ func (s *Source) openRaw(video io.Reader, in Input) error {
 	}
 	s.frames = raw
 	if in.Audio != nil {
+		sound := newADTS(in.Audio, &s.notes)
+		if err := sound.prime(); err != nil {
+			return err
+		}
 		s.Info.Audio = true
-		s.frames = &merged{streams: [2]frames{raw, newADTS(in.Audio, &s.notes)}}
+		s.frames = &merged{streams: [2]frames{raw, sound}}
 	}
 	return nil
 }

@@ -28,12 +28,13 @@ type watch struct {
 	any     bool // something was stored
 	same    int64
 	refused int
-	good    time.Time // when something was stored last, or the beginning
+	since   time.Time // when the first try began that has failed since something was stored; zero: none has
 	stopped bool
 	ending  bool
 }
 
 func (w *watch) Put(ctx context.Context, o *uploader.Object) (time.Time, error) {
+	began := w.now()
 	at, err := w.inner.Put(ctx, o)
 	same := errors.Is(err, uploader.ErrExists) && w.exists != nil && w.exists(ctx, o.Key, int64(o.Size))
 	if same {
@@ -43,7 +44,7 @@ func (w *watch) Put(ctx context.Context, o *uploader.Object) (time.Time, error) 
 	defer w.mu.Unlock()
 	switch {
 	case err == nil:
-		w.any, w.good, w.refused = true, w.now(), 0
+		w.any, w.since, w.refused = true, time.Time{}, 0
 		if same {
 			w.same++
 		}
@@ -51,13 +52,16 @@ func (w *watch) Put(ctx context.Context, o *uploader.Object) (time.Time, error) 
 	case errors.Is(err, uploader.ErrExists), ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return at, err
 	}
+	if w.since.IsZero() {
+		w.since = began
+	}
 	if errors.Is(err, uploader.ErrNotSent) {
 		w.refused++
 	}
 	switch {
 	case !w.any && (errors.Is(err, uploader.ErrRejected) || errors.Is(err, uploader.ErrExpiredCredentials) || w.refused >= maxRefused):
 		w.giveUp(err)
-	case (!w.patient || w.ending) && w.now().Sub(w.good) >= StallTimeout:
+	case (!w.patient || w.ending) && w.now().Sub(w.since) >= StallTimeout:
 		w.giveUp(fmt.Errorf("%w: %w", errStalled, err))
 	}
 	return at, err
@@ -85,5 +89,7 @@ func (w *watch) closing() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ending = true
-	w.good = w.now()
+	if w.patient && !w.since.IsZero() {
+		w.since = w.now()
+	}
 }
