@@ -3,7 +3,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -55,7 +55,7 @@ func (s *seconds) UnmarshalText(text []byte) error {
 	}
 	d, err := time.ParseDuration(string(text))
 	if err != nil {
-		return errors.New("want a duration as 3s or 1m30s, or a number of seconds")
+		return fmt.Errorf("%q is no duration; write 3s or 1m30s, or a number of seconds", text)
 	}
 	*s = seconds(d)
 	return nil

@@ -86,7 +86,7 @@ func (c *demoCmd) Run(ctx context.Context, g *globals) error {
 	sound := standalone.Camera{ID: demoCameraSound, Clip: simcam.FrontDoor(), Segment: c.Segment.d()}
 	recording := sound
 	recording.ID, recording.Segment = demoRecording, 0
-	return standalone.Run(ctx, standalone.Config{
+	return configured(standalone.Run(ctx, standalone.Config{
 		Engine: &standalone.Engine{
 			Dir: dir, Addr: or(c.S3, demoS3), Fallback: c.S3 == "", AccessKey: c.Engine.S3AccessKey, SecretKey: c.Engine.S3SecretKey,
 			Volatile: c.Data == "",
@@ -97,7 +97,7 @@ func (c *demoCmd) Run(ctx context.Context, g *globals) error {
 		Recording: &standalone.Recording{Camera: recording, Start: demoStart(), Duration: demoLength},
 		Ready:     func(a standalone.Addresses) { c.welcome(g.out, a) },
 		Logger:    c.Log.logger(g.err, slog.LevelWarn),
-	})
+	}))
 }
 
 func or(s, otherwise string) string {

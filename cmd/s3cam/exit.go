@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/s3cam/s3cam/internal/standalone"
 )
 
 // Exit codes, the same for all commands; `s3cam --help` and docs/ref/cli.md list them.
@@ -57,6 +59,17 @@ func usage(format string, args ...any) error {
 
 func partial(format string, args ...any) error {
 	return kinded{fmt.Errorf(format, args...), errPartial}
+}
+
+// interrupted is the error of work that a signal ended.
+func interrupted() error { return kinded{errors.New("interrupted"), context.Canceled} }
+
+// configured marks the errors about what a server was told to do as those of the command line.
+func configured(err error) error {
+	if errors.Is(err, standalone.ErrConfig) {
+		return kinded{err, errUsage}
+	}
+	return err
 }
 
 // exitCode prints err as `error:` and `hint:` lines and returns the code of the process.

@@ -6,9 +6,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,6 +94,10 @@ func TestCommandLines(t *testing.T) {
 	if err := os.WriteFile(file, simcam.Workshop().Video, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	sound := filepath.Join(filepath.Dir(file), "clip.aac")
+	if err := os.WriteFile(sound, simcam.FrontDoor().Audio, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	base := []string{"push", "--camera", "cam", "--bucket", "video", "--s3-url", "http://127.0.0.1:1", "--input", file}
 	keys := []string{"S3CAM_S3_ACCESS_KEY=a", "S3CAM_S3_SECRET_KEY=b"}
 	with := func(args ...string) []string { return append(base[:len(base):len(base)], args...) }
@@ -126,8 +134,17 @@ func TestCommandLines(t *testing.T) {
 		{"a directory", keys, with("--input", filepath.Dir(file)), 1, []string{"directory", "hint:"}},
 		{"a store that is not there", keys, with("--speed", "max"), 1, []string{"nothing answers at the store's address", "hint: check --s3-url"}},
 		{"a demo with long segments", nil, []string{"demo", "--segment", "45"}, 2, []string{"--segment 45s"}},
-		{"a demo for everybody", nil, []string{"demo", "--http", "0.0.0.0:0", "--s3", "127.0.0.1:0"}, 1, []string{"anyone", "hint:", "--anonymous"}},
+		{"a demo for everybody", nil, []string{"demo", "--http", "0.0.0.0:0", "--s3", "127.0.0.1:0"}, 2, []string{"anyone", "hint:", "--anonymous"}},
 		{"serve in a file", nil, []string{"serve", "--data", file, "--http", "127.0.0.1:0", "--s3", "127.0.0.1:0"}, 1, []string{"hint:", "--data"}},
+		{"serve nowhere", nil, []string{"serve", "--data", "", "--http", "127.0.0.1:0", "--s3", "127.0.0.1:0"}, 2, []string{"--data"}},
+		{"serve at no address", nil, []string{"serve", "--data", filepath.Join(filepath.Dir(file), "no"), "--http", "127.0.0.1:0", "--s3", "9000"}, 2, []string{`--s3: "9000"`, "hint:"}},
+		{"serve a bucket that is no name", nil, []string{"serve", "--data", filepath.Join(filepath.Dir(file), "no"), "--http", "127.0.0.1:0", "--s3", "127.0.0.1:0", "--bucket", "A_"}, 2, []string{`--bucket: "A_"`}},
+		{"serve with a target duration that is none", nil, []string{"serve", "--data", filepath.Join(filepath.Dir(file), "yes"), "--http", "127.0.0.1:0", "--s3", "127.0.0.1:0", "--m3u8-target-duration=-4"}, 2, []string{"M3U8TargetDuration is -4"}},
+		{"a duration that is none", keys, with("--segment", "soon"), 2, []string{`--segment: "soon" is no duration`}},
+		{"a port that is none", keys, with("--s3-url", "http://127.0.0.1:99999"), 2, []string{"99999", "1 to 65535"}},
+		{"sound that is none", keys, with("--audio", file), 1, []string{file + ": the audio input is no AAC", "hint:"}},
+		{"sound as video", keys, with("--input", sound), 1, []string{sound, "sound", "hint: give the video"}},
+		{"a playlist signed for too short", keys, []string{"playlist", "--camera", "c", "--bucket", "video", "--s3-url", "http://127.0.0.1:1", "--presign", "0.5"}, 2, []string{"--presign 500ms", "1s to 168h"}},
 		{"serve without the other store's bucket", keys, []string{"serve", "--s3-url", "http://127.0.0.1:1"}, 2, []string{"--bucket"}},
 		{"a playlist that ends before it begins", nil, []string{"playlist", "--camera", "c", "--start", "20", "--end", "10", "http://127.0.0.1:1"}, 2, []string{"--end"}},
 		{"a playlist with an end alone", nil, []string{"playlist", "--camera", "c", "--end", "10", "http://127.0.0.1:1"}, 2, []string{"--start"}},
@@ -312,6 +329,59 @@ func TestPushUntilCtrlC(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "stored 7 segments") || !strings.Contains(out.String(), "error: interrupted") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
+}
+
+// pending is an input that has nothing to give until the end of the test.
+type pending struct{ asked, released chan struct{} }
+
+func (p pending) Read([]byte) (int, error) {
+	select {
+	case p.asked <- struct{}{}:
+	default:
+	}
+	<-p.released
+	return 0, io.EOF
+}
+
+// Ctrl-C ends a command that waits for the first bytes of its input.
+func TestCtrlCBeforeTheFirstByte(t *testing.T) {
+	env := []string{"S3CAM_S3_URL=http://127.0.0.1:1", "S3CAM_BUCKET=video", "S3CAM_S3_ACCESS_KEY=a", "S3CAM_S3_SECRET_KEY=b"}
+	for _, args := range [][]string{{"push", "--camera", "pipe", "--input", "-"}, {"probe", "-"}} {
+		in := pending{make(chan struct{}, 1), make(chan struct{})}
+		defer close(in.released)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var out bytes.Buffer
+		code := make(chan int, 1)
+		go func() { code <- exitCode(&out, run(ctx, args, env, streams{in, &out, &out})) }()
+		<-in.asked
+		cancel()
+		select {
+		case got := <-code:
+			if got != exitInterrupted || out.String() != "error: interrupted\n" {
+				t.Errorf("%s: exit code %d, %q; want %d and the word", args[0], got, out.String(), exitInterrupted)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s does not end", args[0])
+		}
+	}
+}
+
+// A store with a certificate of one's own authority is trusted as the AWS tools do it.
+func TestOwnAuthority(t *testing.T) {
+	srv := httptest.NewTLSServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer srv.Close()
+	env := []string{"S3CAM_S3_URL=" + srv.URL, "S3CAM_BUCKET=video", "S3CAM_S3_ACCESS_KEY=a", "S3CAM_S3_SECRET_KEY=b"}
+	call(t, env, nil, "playlist", "--camera", "c").want(t, 1, "certificate cannot be trusted", "hint:", "AWS_CA_BUNDLE")
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CA_BUNDLE", bundle)
+	call(t, env, nil, "playlist", "--camera", "c").want(t, 1, "does not come from an S3 store")
+	t.Setenv("AWS_CA_BUNDLE", bundle+".no")
+	call(t, env, nil, "playlist", "--camera", "c").want(t, 1, "AWS configuration", "AWS_CA_BUNDLE")
 }
 
 func TestSecondCtrlCEndsAtOnce(t *testing.T) {

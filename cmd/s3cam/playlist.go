@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/s3cam/s3cam/hls"
 	"github.com/s3cam/s3cam/internal/cache"
@@ -73,8 +74,8 @@ func (c *playlistCmd) Run(ctx context.Context, g *globals) error {
 		return usage("--end must be after --start")
 	case c.Presign != 0 && c.URL != "":
 		return usage("--presign is for reading a store directly; a server signs as it is configured")
-	case c.Presign < 0 || c.Presign.d() > 7*24*time.Hour:
-		return usage("--presign %v: S3 accepts up to 168h", c.Presign.d())
+	case c.Presign != 0 && (c.Presign.d() < time.Second || c.Presign.d() > 7*24*time.Hour):
+		return usage("--presign %v: S3 accepts 1s to 168h", c.Presign.d())
 	}
 	if c.URL != "" {
 		return c.fromServer(ctx, g, camera, start, end)
@@ -104,6 +105,9 @@ func (c *playlistCmd) fromServer(ctx context.Context, g *globals, camera string,
 	}
 	client := http.Client{Timeout: time.Minute}
 	resp, err := client.Do(req)
+	if ctx.Err() != nil {
+		return interrupted()
+	}
 	if err != nil {
 		return withHint(err, "check the address, and that the server is running")
 	}
@@ -128,9 +132,19 @@ func answerError(resp *http.Response, body []byte) error {
 		Error struct{ Code, Message string }
 	}
 	if json.Unmarshal(body, &answer) == nil && answer.Error.Message != "" {
-		return fmt.Errorf("%s (%s, %s)", answer.Error.Message, answer.Error.Code, resp.Status)
+		return fmt.Errorf("%s (%s, %s)", printable(answer.Error.Message), printable(answer.Error.Code), resp.Status)
 	}
 	return withHint(fmt.Errorf("%s answered %s", resp.Request.URL.Host, resp.Status), "give the address of an s3cam server without a path")
+}
+
+// printable keeps what a server says from steering a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 func (c *playlistCmd) fromStore(ctx context.Context, g *globals, camera string, start, end time.Time) error {
@@ -156,6 +170,10 @@ func (c *playlistCmd) fromStore(ctx context.Context, g *globals, camera string, 
 		list, err = service.Replay(ctx, camera, start, end)
 	}
 	switch {
+	case ctx.Err() != nil:
+		return interrupted()
+	case errors.Is(err, playback.ErrNoSegments) && start.IsZero():
+		return withHint(fmt.Errorf("nothing is recorded of camera %s at present", camera), "check --camera; --start shows what was recorded earlier")
 	case errors.Is(err, playback.ErrNoSegments):
 		return withHint(fmt.Errorf("nothing is recorded of camera %s then", camera), "check --camera and the times, which are UTC")
 	case errors.As(err, new(*playback.RangeError)):

@@ -41,9 +41,9 @@ func (c *probeCmd) Run(ctx context.Context, g *globals) error {
 	faulty, unread := 0, 0
 	var text []byte
 	for _, name := range c.Files {
-		report, err := c.probe(ctx, g, name)
+		report, err := await(ctx, func() (*mpegts.Report, error) { return c.probe(ctx, g, name) })
 		if ctx.Err() != nil {
-			return kinded{errors.New("interrupted"), context.Canceled}
+			return interrupted()
 		}
 		p := probed{File: name, Report: report}
 		switch {

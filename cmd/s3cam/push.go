@@ -73,9 +73,12 @@ func (c *pushCmd) Run(ctx context.Context, g *globals) error {
 		return err
 	}
 	defer closeFiles()
-	source, err := push.Open(in)
-	if err != nil {
-		return inputError(c.Input, err)
+	source, err := await(ctx, func() (*push.Source, error) { return push.Open(in) })
+	switch {
+	case ctx.Err() != nil:
+		return interrupted()
+	case err != nil:
+		return c.inputError(err)
 	}
 
 	cfg.Frames, cfg.ParameterSets = source, source.ParameterSets()
@@ -173,9 +176,9 @@ func (c *pushCmd) verdict(ctx context.Context, bucket string, r push.Result, err
 	dropped := r.Stats.Dropped()
 	switch {
 	case ctx.Err() != nil:
-		return kinded{errors.New("interrupted"), context.Canceled}
+		return interrupted()
 	case errors.Is(err, push.ErrInput):
-		return inputError(c.Input, err)
+		return c.inputError(err)
 	case err != nil:
 		return standalone.StoreError(bucket, err)
 	case dropped.Segments > 0:
@@ -197,7 +200,12 @@ func dropHint(r push.Result) string {
 	return "the store was too slow or out of reach; raise --ring to bridge longer outages"
 }
 
-func inputError(name string, err error) error {
+// inputError names the input that an error is about.
+func (c *pushCmd) inputError(err error) error {
+	name := c.Input
+	if errors.Is(err, push.ErrAudio) {
+		name = c.Audio
+	}
 	if name == "-" {
 		name = "standard input"
 	}

@@ -84,6 +84,27 @@ func usageError(args []string, err error) error {
 	return kinded{withHint(err, "run `s3cam --help` for the commands"), errUsage}
 }
 
+// await returns what f does, or gives up on it when ctx ends: a read from a pipe to which nobody writes cannot be ended, so
+// f is left behind then.
+func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, interrupted()
+	}
+}
+
 // environ indexes "NAME=value" strings; the last of a name wins, as in a shell.
 func environ(env []string) map[string]string {
 	m := make(map[string]string, len(env))

@@ -55,7 +55,10 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 			return err
 		}
 		cfg.Store = client
-		return standalone.Run(ctx, cfg)
+		return configured(standalone.Run(ctx, cfg))
+	}
+	if c.Data == "" {
+		return usage("--data: it is empty; name a directory")
 	}
 	dir, err := filepath.Abs(c.Data)
 	if err != nil {
@@ -64,7 +67,7 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 	cfg.Engine = &standalone.Engine{
 		Dir: dir, Addr: c.S3, Region: c.Store.Region, Bucket: c.Store.Bucket, AccessKey: c.Keys.S3AccessKey, SecretKey: c.Keys.S3SecretKey,
 	}
-	return standalone.Run(ctx, cfg)
+	return configured(standalone.Run(ctx, cfg))
 }
 
 func (c *serveCmd) welcome(w io.Writer, a standalone.Addresses) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -51,12 +52,17 @@ func (f storeFlags) config(ctx context.Context, keys keyFlags) (s3.Config, error
 	}
 	chain, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return cfg, withHint(fmt.Errorf("AWS configuration: %w", err), "look at AWS_PROFILE and the files in ~/.aws")
+		return cfg, withHint(fmt.Errorf("AWS configuration: %w", err), "look at AWS_PROFILE, AWS_CA_BUNDLE and the files in ~/.aws")
 	}
 	if cfg.Endpoint == "" {
 		// The S3 client knows AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL and the profile's services section.
 		if u := awss3.NewFromConfig(chain).Options().BaseEndpoint; u != nil {
 			cfg.Endpoint = *u
+		}
+	}
+	if c, ok := chain.HTTPClient.(*awshttp.BuildableClient); ok {
+		if t := c.GetTransport().TLSClientConfig; t != nil {
+			cfg.RootCAs = t.RootCAs // of AWS_CA_BUNDLE or the profile's ca_bundle; else nil
 		}
 	}
 	if cfg.Region == "" {
