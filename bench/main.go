@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/s3cam/s3cam/bench/serve"
 )
 
 func main() {
@@ -25,6 +27,9 @@ func run(args []string, stdout, stderr io.Writer) error {
 	pack := fs.String("pack", "", "with -only: the input file, as `bench report` leaves it in -dir")
 	dir := fs.String("dir", "../build/bench", "where inputs and helper programs are kept")
 	libav := fs.String("libav", "", "the program built from libav/mux.c; empty leaves libavformat out")
+	s3cam := fs.String("s3cam", "", "the s3cam program; empty leaves serving out")
+	part := fs.String("part", "", "report one part only: mux, presign, list, put, replay, serve")
+	bare := fs.String("bare", "", "serve this folder's bodies with a bare net/http handler, as the peer of -part serve")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -34,7 +39,10 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if *only != "" {
 		return runOnly(*only, *pack, *passes, stdout)
 	}
-	return report(*dir, *libav, stdout)
+	if *bare != "" {
+		return serve.Bare(*bare, stdout)
+	}
+	return report(config{*dir, *libav, *s3cam, *part}, stdout)
 }
 
 func runOnly(name, pack string, passes int, stdout io.Writer) error {

@@ -29,20 +29,44 @@ func (g *goals) atMost(what string, got, limit float64, unit string) {
 	fmt.Fprintf(g.out, "  %-62s %10.3f %-14s goal <= %-8.4g %s\n", what, got, unit, limit, verdict)
 }
 
-func report(dir, libav string, out io.Writer) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+// config says where the programs and inputs of a report are, and which part of it is wanted.
+type config struct{ dir, libav, s3cam, part string }
+
+func report(cfg config, out io.Writer) error {
+	if err := os.MkdirAll(cfg.dir, 0o755); err != nil {
 		return err
 	}
 	g := &goals{out: out}
-	for _, p := range profiles {
-		if err := reportMux(g, dir, libav, p); err != nil {
+	parts := []struct {
+		name string
+		run  func(*goals) error
+	}{
+		{"mux", func(g *goals) error {
+			for _, p := range profiles {
+				if err := reportMux(g, cfg.dir, cfg.libav, p); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"presign", reportPresign},
+		{"list", reportList},
+		{"put", reportPut},
+		{"replay", reportReplay},
+		{"serve", func(g *goals) error { return reportServe(g, cfg.dir, cfg.s3cam) }},
+	}
+	known := false
+	for _, p := range parts {
+		if cfg.part != "" && cfg.part != p.name {
+			continue
+		}
+		known = true
+		if err := p.run(g); err != nil {
 			return err
 		}
 	}
-	for _, f := range []func(*goals) error{reportPresign, reportList, reportPut, reportReplay} {
-		if err := f(g); err != nil {
-			return err
-		}
+	if !known {
+		return fmt.Errorf("no part %q", cfg.part)
 	}
 	if len(g.missed) > 0 {
 		return fmt.Errorf("goals missed: %s", strings.Join(g.missed, "; "))
