@@ -53,7 +53,7 @@ func (s stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return &http.Response{
 		StatusCode: 200, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
-		Header: http.Header{"Date": {"Mon, 09 Mar 2026 04:05:06 GMT"}, "Content-Type": {"application/xml"}}, ContentLength: int64(len(s.body)), Body: io.NopCloser(bytes.NewReader(s.body)),
+		Header: http.Header{"Date": {"Mon, 09 Mar 2026 04:05:06 GMT"}, "Content-Type": {"application/xml"}, "Etag": {`"e"`}}, ContentLength: int64(len(s.body)), Body: io.NopCloser(bytes.NewReader(s.body)),
 	}, nil
 }
 

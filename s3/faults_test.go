@@ -49,6 +49,14 @@ func webServer(_ int, w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
+// partOnly answers with a part of something.
+func partOnly(_ int, w http.ResponseWriter, r *http.Request) bool {
+	w.Header().Set("Content-Range", "bytes 0-3/10")
+	w.WriteHeader(http.StatusPartialContent)
+	io.WriteString(w, "part")
+	return true
+}
+
 // reset closes the connection hard, with the answer unsent.
 func reset(_ int, w http.ResponseWriter, r *http.Request) bool {
 	c, _, err := w.(http.Hijacker).Hijack()
@@ -129,6 +137,9 @@ func TestFaultsOfTheServer(t *testing.T) {
 		{name: "a bad request is final", fault: answerError(400, "InvalidArgument"), attempts: 1, want: errAny},
 		{name: "a full disk may get room, but not within seconds", fault: answerError(507, "InsufficientStorage"), attempts: 1, want: errAny, retryable: true},
 		{name: "a web server that says yes to every PUT stores nothing", fault: webServer, attempts: 1, want: s3.ErrNotS3, retryable: true, only: "put"},
+		{name: "a web server that says yes to every GET has no object", fault: webServer, attempts: 1, want: s3.ErrNotS3, retryable: true, only: "get"},
+		{name: "204 is no object", fault: garbage(204, ""), attempts: 1, want: errAny, only: "get"},
+		{name: "a part that nobody asked for", fault: partOnly, attempts: 1, want: errAny, only: "get"},
 		{name: "a list that is JSON", fault: garbage(200, `{"a":1}`), attempts: 4, waits: []time.Duration{50 * ms, 100 * ms, 200 * ms}, want: s3.ErrNotS3, retryable: true, only: "list"},
 		{name: "501 is final", fault: answerError(501, "NotImplemented"), attempts: 1, want: errAny},
 		{name: "internal errors are repeated with growing waits", fault: answerError(500, "InternalError"), attempts: 4, waits: []time.Duration{50 * ms, 100 * ms, 200 * ms}, want: errAny, retryable: true},

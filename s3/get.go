@@ -77,9 +77,17 @@ func (c *Client) get(ctx context.Context, q *call, o GetOptions) (*Object, error
 	if err != nil {
 		return nil, err
 	}
+	ranged := o.Offset != 0 || o.Length > 0
+	switch {
+	case !fromS3(a.Header):
+		a.close()
+		return nil, &exchangeError{op: q.op, key: q.key, err: ErrNotS3, late: true}
+	case a.StatusCode != http.StatusOK && !(ranged && a.StatusCode == http.StatusPartialContent):
+		a.close()
+		return nil, failf(q.op, q.key, "the server answers with status %d, which is not that of an object", a.StatusCode)
+	}
 	obj := &Object{ObjectInfo: info(a.Header, a.ContentLength), Length: a.ContentLength, ContentRange: a.Header.Get("Content-Range")}
 	obj.Body = &objectBody{a: a, ctx: ctx, q: q, left: -1}
-	ranged := o.Offset != 0 || o.Length > 0
 	switch {
 	case ranged && a.StatusCode == http.StatusPartialContent:
 		first, total, ok := parseContentRange(obj.ContentRange)

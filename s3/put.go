@@ -116,7 +116,7 @@ func (c *Client) put(ctx context.Context, q *call) (PutResult, error) {
 		return PutResult{}, err
 	}
 	r := PutResult{Date: serverDate(a.Header)}
-	ours := stored(a.Header)
+	ours := fromS3(a.Header)
 	a.finish()
 	q.body.release()
 	if !ours {
@@ -125,9 +125,9 @@ func (c *Client) put(ctx context.Context, q *call) (PutResult, error) {
 	return r, nil
 }
 
-// stored tells whether an answer to a PUT can be S3's, which always names the object's ETag. Others that say 200 to
+// fromS3 tells whether an answer to a PUT or GET can be S3's, which always names the object's ETag. Others that say 200 to
 // everything, such as the login page of a network, must not be taken for a store.
-func stored(h http.Header) bool {
+func fromS3(h http.Header) bool {
 	return len(h["Etag"]) > 0 || len(h["X-Amz-Request-Id"]) > 0
 }
 

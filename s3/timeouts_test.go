@@ -21,7 +21,7 @@ type transport func(*http.Request) (*http.Response, error)
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
 func answer(r *http.Request, status int, body io.Reader, length int64) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(body), ContentLength: length, Request: r}
+	return &http.Response{StatusCode: status, Header: http.Header{"Etag": {`"e"`}}, Body: io.NopCloser(body), ContentLength: length, Request: r}
 }
 
 func timed(t *testing.T, rt transport, edit ...func(*s3.Config)) *s3.Client {

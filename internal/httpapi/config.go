@@ -39,7 +39,7 @@ type Objects interface {
 // Object is one stored object.
 type Object struct {
 	Body     io.ReadCloser
-	Size     int64     // of the whole object
+	Size     int64     // of the whole object, -1 when the store does not say
 	Modified time.Time // may be zero
 	ETag     string    // quoted, may be empty
 }

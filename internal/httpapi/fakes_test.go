@@ -38,6 +38,7 @@ type fake struct {
 	asked    []string          // what was asked for, in words
 	objects  map[string]string // by key
 	open     func(httpapi.Object) io.ReadCloser
+	sizeless bool     // objects do not say their size
 	signed   []string // dates and validity of the signers that were made
 }
 
@@ -130,6 +131,9 @@ func (f *fake) Open(ctx context.Context, key string, offset, n int64) (*httpapi.
 		return nil, errNotThere
 	}
 	o := httpapi.Object{Size: int64(len(data)), Modified: noon().Add(-time.Hour), ETag: `"` + key[len(key)-5:] + `"`}
+	if f.sizeless {
+		defer func() { o.Size = -1 }()
+	}
 	if n == 0 || offset >= o.Size {
 		return &o, nil
 	}

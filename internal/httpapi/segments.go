@@ -81,6 +81,9 @@ func (h *handler) direct(ctx context.Context, w *response, r *http.Request, key 
 	if o.Body != nil {
 		defer o.Body.Close()
 	}
+	if ranged && o.Size < 0 {
+		return faultError(FaultBroken, fmt.Errorf("segment %s: the store does not say how large it is", key))
+	}
 	if ranged && offset >= o.Size {
 		w.Header()["Content-Range"] = []string{"bytes */" + strconv.FormatInt(o.Size, 10)}
 		return &Error{Status: http.StatusRequestedRangeNotSatisfiable, Code: "bad_range", Message: fmt.Sprintf("the range begins beyond the end of the segment, which has %d bytes", o.Size)}
@@ -117,9 +120,17 @@ func (h *handler) direct(ctx context.Context, w *response, r *http.Request, key 
 		}
 		header["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", offset, offset+length-1, o.Size)}
 	}
-	header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	if length >= 0 {
+		header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	}
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead || o.Body == nil {
+		return nil
+	}
+	if length < 0 {
+		if _, err := io.Copy(w, o.Body); err != nil {
+			return fmt.Errorf("segment %s: %w", key, err)
+		}
 		return nil
 	}
 	if sent, err := io.Copy(w, io.LimitReader(o.Body, length)); err != nil {

@@ -173,6 +173,20 @@ func TestRangeBeyondTheEnd(t *testing.T) {
 	}
 }
 
+// A store that sends an object in chunks does not say how large it is.
+func TestSegmentOfUnknownSize(t *testing.T) {
+	s := serve(t, nil)
+	s.objects, s.sizeless = map[string]string{segmentKey: "0123456789"}, true
+	r := s.get("/segments/" + segmentKey)
+	if got := body(t, r); r.StatusCode != 200 || got != "0123456789" || r.Header.Get("Content-Length") != "" {
+		t.Errorf("status %d, %q, length %q; want all of it", r.StatusCode, got, r.Header.Get("Content-Length"))
+	}
+	if r := s.do("HEAD", "/segments/"+segmentKey); r.StatusCode != 200 || r.Header.Get("Content-Length") != "" {
+		t.Errorf("HEAD: status %d, length %q", r.StatusCode, r.Header.Get("Content-Length"))
+	}
+	wantError(t, s.get("/segments/"+segmentKey, "Range", "bytes=2-4"), http.StatusBadGateway, "storage_error")
+}
+
 // If-Range makes a range depend on the segment being the one that the client has; where that cannot be told it gets all.
 func TestIfRangeFromStream(t *testing.T) {
 	s := serve(t, nil)
