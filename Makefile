@@ -49,7 +49,7 @@ test-long: ## the rolling playlist polled for 5 minutes by hls.js, Video.js and 
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
-bench: ## side-by-side measurements against ffmpeg, astits, aws-sdk-go-v2 (needs valgrind and libavformat-dev)
+bench: ## side-by-side measurements against ffmpeg, astits, aws-sdk-go-v2, nginx (needs valgrind, libavformat-dev, wrk)
 	@scripts/deps.sh bench
 	cd bench && ./run.sh
 

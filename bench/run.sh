@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 dir=../build/bench
+PATH=$PATH:/usr/sbin # nginx on Debian
 mkdir -p "$dir"
 go build -o "$dir/bench" .
 (cd .. && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o build/bench/s3cam ./cmd/s3cam)

@@ -23,8 +23,7 @@ const (
 
 	clipLength = 60 * time.Second
 
-	rounds = 15
-	slice  = time.Second // short: what disturbs the machine then hits the servers of a round alike
+	slice = time.Second // short: what disturbs the machine then hits the servers of a round alike
 )
 
 // Config says what [Measure] runs.
@@ -79,11 +78,14 @@ func Measure(ctx context.Context, cfg Config) ([]Row, error) {
 		return nil, err
 	}
 	var rows []Row
-	for i, b := range []struct{ name, file, path string }{
-		{"live playlist, cached, gzip", playlistFile, playlistPath},
-		{"segment of 3 s", segmentFile, segmentPath},
+	for i, b := range []struct {
+		name, file, path string
+		rounds           int
+	}{
+		{"live playlist, cached, gzip", playlistFile, playlistPath, 25},
+		{"segment of 3 s", segmentFile, segmentPath, 7},
 	} {
-		row, err := compare(ctx, []*server{nginx, bare, ours}, []string{"/" + b.file, "/" + b.file, b.path})
+		row, err := compare(ctx, b.rounds, []*server{nginx, bare, ours}, []string{"/" + b.file, "/" + b.file, b.path})
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +130,7 @@ func copyBodies(ctx context.Context, ours *server, root string) (segmentPath str
 }
 
 // compare loads nginx, the bare server and ours in turn. The answers must be of one size.
-func compare(ctx context.Context, servers []*server, paths []string) (Row, error) {
+func compare(ctx context.Context, rounds int, servers []*server, paths []string) (Row, error) {
 	var row Row
 	sizes := make([]int, len(servers))
 	for i, s := range servers {
