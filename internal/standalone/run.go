@@ -26,6 +26,7 @@ import (
 // Bounds of the web server and of the steps of a shutdown.
 const (
 	readHeaderTimeout = 10 * time.Second
+	writeTimeout      = 10 * time.Minute // a segment of 10 MB over 150 kbit/s
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 16 << 10
 	webDrain          = 5 * time.Second
@@ -252,7 +253,7 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	}
 	s.service = service
 	s.web = &http.Server{
-		Handler: boundWrites(boundBodies(handler, bodyTimeout), writeTimeout), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		Handler: boundBodies(handler, bodyTimeout), ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.addresses.Web = browserURL(l)
