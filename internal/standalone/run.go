@@ -92,6 +92,7 @@ type server struct {
 
 // group is a set of goroutines that end together.
 type group struct {
+	ctx    context.Context // of all of them
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
@@ -99,10 +100,10 @@ type group struct {
 // run starts f with a context that ends only by stop; an error other than nil is reported.
 func (g *group) run(ctx context.Context, failed chan<- error, f func(context.Context) error) {
 	if g.cancel == nil {
-		ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	}
 	g.done.Go(func() {
-		if err := f(ctx); err != nil {
+		if err := f(g.ctx); err != nil {
 			select {
 			case failed <- err:
 			default:

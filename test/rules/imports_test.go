@@ -66,6 +66,7 @@ var may = map[string][]string{
 	"internal/httpapi":    {"playback", "segment", "hls"},
 	"internal/webui":      {},
 	"internal/s3server":   {"segment"},
+	"internal/push":       {"uploader", "mpegts", "internal/h264", "internal/aac"},
 	"internal/simcam":     {"uploader", "internal/h264", "internal/aac"},
 	"internal/awslambda":  {"internal/httpapi", "internal/cache", "playback", "s3", "segment", "uploader", "internal/webui", "mpegts"},
 }
