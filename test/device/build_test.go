@@ -173,7 +173,12 @@ func need(t testing.TB, tools ...string) {
 	}
 }
 
+// TestMain turns the test binary into a server when a test has started it as one, and removes what was built.
 func TestMain(m *testing.M) {
+	if config := os.Getenv(serverEnv); config != "" {
+		fmt.Fprintln(os.Stderr, serverMain(config))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if work.dir != "" {
 		os.RemoveAll(work.dir)

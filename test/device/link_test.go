@@ -112,6 +112,7 @@ func (l *link) listen() error {
 	return nil
 }
 
+func (l *link) setTarget(hostPort string)   { l.mu.Lock(); l.target = hostPort; l.mu.Unlock() }
 func (l *link) setRate(bitsPerSecond int64) { l.mu.Lock(); l.rate = bitsPerSecond; l.mu.Unlock() }
 func (l *link) setDelay(d time.Duration)    { l.mu.Lock(); l.delay = d; l.mu.Unlock() }
 func (l *link) sent() int64                 { l.mu.Lock(); defer l.mu.Unlock(); return l.bytes }
@@ -192,13 +193,14 @@ func (l *link) serve(c *net.TCPConn) {
 	l.mu.Lock()
 	l.open[c] = struct{}{}
 	l.conns++
+	target := l.target
 	l.mu.Unlock()
 	defer func() { l.mu.Lock(); delete(l.open, c); l.mu.Unlock() }()
 	if !l.pass(0, true) {
 		reset(c)
 		return
 	}
-	s, err := net.Dial("tcp4", l.target)
+	s, err := net.Dial("tcp4", target)
 	if err != nil {
 		reset(c)
 		return
