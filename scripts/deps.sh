@@ -20,6 +20,27 @@ lost=()
 want ffmpeg ffmpeg "footage compared after decoding, playlists judged by ffprobe"
 want gcc gcc "the race detector"
 [ -f /usr/include/stdlib.h ] || { missing+=(libc6-dev); lost+=("libc6-dev: the race detector"); }
+# For the device side: compilers of the cameras' kinds of processor, each with its C library (which only --install-recommends
+# would bring along), an emulator to run what they make, and what looks for errors in the C library.
+cross() { # cross TRIPLE PACKAGE-SUFFIX DEBIAN-ARCHITECTURE
+	[ "$(uname -m)" = "${1%%-*}" ] && return # this machine's own compiler
+	want "$1-gcc" "gcc-$2" "the C library and the agent on $3"
+	[ -f "/usr/$1/include/stdio.h" ] || { missing+=("libc6-dev-$3-cross"); lost+=("libc6-dev-$3-cross: the C library and the agent on $3"); }
+}
+cross mipsel-linux-gnu mipsel-linux-gnu mipsel
+cross arm-linux-gnueabi arm-linux-gnueabi armel
+cross arm-linux-gnueabihf arm-linux-gnueabihf armhf
+cross aarch64-linux-gnu aarch64-linux-gnu arm64
+want qemu-mipsel qemu-user "the device side on MIPS and ARM"
+want clang clang "the C library by a second compiler"
+want musl-gcc musl-tools "the C library with musl"
+want valgrind valgrind "memory errors of the C library; instruction counts of make bench"
+want cmake cmake "the C library's CMake project"
+want pkg-config pkgconf "the C library's pkg-config file"
+want openssl openssl "certificates of the device tests"
+want xz xz-utils "the packed size of the agent; release archives"
+want shellcheck shellcheck "the scripts and init scripts read by a checker"
+want busybox busybox "the init scripts run by the shell that cameras have"
 if ! have chromium-headless-shell && ! have chromium; then
 	missing+=(chromium-headless-shell)
 	lost+=("chromium-headless-shell: the browser tests")
@@ -42,7 +63,6 @@ newer_node() {
 		ln -sfn "node_modules/node-linux-$cpu/bin" build/node/bin && node_ok
 }
 if [ "${1:-}" = bench ]; then
-	want valgrind valgrind "instruction counts of make bench"
 	[ -x /usr/sbin/nginx ] || want nginx nginx "serving compared with nginx"
 	want wrk wrk "serving compared with nginx"
 	[ -f /usr/include/libavformat/avformat.h ] || ls /usr/include/*/libavformat/avformat.h >/dev/null 2>&1 ||
@@ -60,7 +80,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 			printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
 			trap 'rm -f "$policy"' EXIT
 		fi
-		for p in "${missing[@]}"; do # one by one: a package that this release lacks must not stop the others
+		for p in "${missing[@]}"; do # one by one: a package that this release lacks must not stop the others, nor a conflict of two
 			apt-get install -y -qq --no-install-recommends "$p" >/dev/null 2>&1 || say "apt could not install $p"
 			[ "$p" != nginx ] || ! have systemctl || systemctl disable nginx >/dev/null 2>&1
 		done
