@@ -34,7 +34,11 @@ const (
 
 // Config configures an [Uploader]. Prefix and Putter are required; a zero in any other field means its default.
 type Config struct {
-	Prefix          string        // the camera: segment.CleanPrefix is applied
+	Prefix string // the camera: segment.CleanPrefix is applied
+	// BucketRoot goes with an empty Prefix: keys begin with the year. The original SDK does so for a prefix of NULL. The
+	// playback side knows no camera without a name, so this is for those who read the bucket themselves.
+	BucketRoot bool
+
 	SegmentDuration time.Duration // target, see the package comment; DefaultSegmentDuration
 	RingBytes       int           // RAM for segments that are not stored yet; DefaultRingBytes. At least two segments should fit, better three
 	Putter          Putter
@@ -48,6 +52,10 @@ type Config struct {
 	Audio bool
 	// Tags is the x-amz-tagging value of all segments, see [Uploader.SetTags].
 	Tags string
+
+	// Spool takes the segments for which the ring has no room during an outage or on a slow uplink, and those that are left when Close
+	// ends; they are uploaded later, behind live ones. Nil: none.
+	Spool Spool
 
 	// ClockOffset is what to add to Now until a server has told better, for example the last [Uploader.ClockOffset] of the run before.
 	ClockOffset time.Duration
@@ -83,7 +91,8 @@ type Stored struct {
 	Frames   int
 	Attempts int           // 1: at the first try
 	Took     time.Duration // the last try
-	Waited   time.Duration // from the completion of the segment until it was stored
+	Waited   time.Duration // from the completion of the segment until it was stored; not known (0) when Spooled
+	Spooled  bool          // it came from Config.Spool
 }
 
 // Drop describes a segment that was lost.
@@ -105,6 +114,10 @@ const (
 	DropTooLarge  DropReason = "too large"        // it was still open, and the ring had no room for the rest of it
 	DropCollision DropReason = "key exists"       // other footage has its key and the seconds up to the next segment
 	DropClosed    DropReason = "closed undrained" // Close ended before it was stored
+
+	DropSpoolFull    DropReason = "spool full"    // it was in the spool, and newer footage needed the room
+	DropSpoolCorrupt DropReason = "spool corrupt" // it was in the spool and cannot be read any more
+	DropRejected     DropReason = "rejected"      // it was in the spool, and the server takes others but not this one
 )
 
 // withDefaults returns the configuration with its defaults filled in, or all that is wrong with it.
@@ -112,8 +125,14 @@ func (c Config) withDefaults() (Config, h264.ParameterSets, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	var err error
-	if c.Prefix, err = segment.CleanPrefix(c.Prefix); err != nil {
-		bad("Prefix: %w", err)
+	switch {
+	case c.BucketRoot && c.Prefix != "":
+		bad("BucketRoot: there is a Prefix, %q", c.Prefix)
+	case c.BucketRoot:
+	default:
+		if c.Prefix, err = segment.CleanPrefix(c.Prefix); err != nil {
+			bad("Prefix: %w", err)
+		}
 	}
 	if c.Putter == nil {
 		bad("Putter: it is nil")

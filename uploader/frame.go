@@ -79,7 +79,7 @@ func (u *Uploader) writeVideo(au AccessUnit) error {
 	}
 	starts := false
 	if info.IDR {
-		u.sawIDR = true
+		u.sawIDR, u.gap = true, false
 		if starts, err = u.startSegment(au, now); err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (u *Uploader) writeVideo(au AccessUnit) error {
 	if !starts {
 		u.releaseAudio(au.DTS + 1)
 	}
-	if !u.isOpen { // the audio was too much for the ring
+	if !u.isOpen || u.gap { // the audio was too much for the ring, or its reference is missing
 		u.stats.DroppedBeforeIDR++
 		return u.lost
 	}

@@ -3,6 +3,7 @@
 package uploader
 
 import (
+	"strings"
 	"time"
 
 	"github.com/s3cam/s3cam/segment"
@@ -25,15 +26,20 @@ func (c *Counts) add(d Counts) {
 
 // Stats says what an [Uploader] did since New. At any time, in each of the four fields of Counts and exactly:
 //
-//	Sealed      == Stored + Pending + DroppedFull + DroppedCollision + DroppedClosed
+//	Sealed      == Stored + Pending + DroppedFull + DroppedCollision + DroppedClosed + Spooled
 //	Begun       == Sealed.Segments + DroppedTooLarge.Segments + (1 while a segment is open)
 //	VideoFrames == Sealed.Frames + Open.Frames + DroppedTooLarge.Frames + DroppedBeforeIDR
+//
+// and for Segments and Bytes of what is in the spool
+//
+//	SpoolFound + Spooled == Backfilled + DroppedSpool + SpoolPending
 type Stats struct {
 	VideoFrames, AudioFrames int64 // taken, wherever they went
 	VideoBytes, AudioBytes   int64
 	InvalidFrames            int64 // refused with ErrAccessUnit, ErrAudioFrame or ErrTime
 	UnitsWithoutPicture      int64 // calls of WriteVideo with parameter sets, SEI or the like alone
-	DroppedBeforeIDR         int64 // pictures before the first IDR, or between a gap and the next IDR
+	DroppedBeforeIDR         int64 // pictures before the first IDR, or between a gap (also one of Skip) and the next IDR
+	Skipped                  int64 // pictures that never came, see Uploader.Skip; not in VideoFrames
 	DroppedAudio             int64 // audio frames, see WriteAudio
 
 	Begun            int64  // segments started
@@ -45,6 +51,14 @@ type Stats struct {
 	DroppedTooLarge  Counts // DropTooLarge
 	DroppedCollision Counts // DropCollision
 	DroppedClosed    Counts // DropClosed
+
+	Spooled      Counts // put into the spool instead
+	SpoolFound   Counts // that were in the spool at the start (Segments and Bytes only)
+	SpoolPending Counts // in the spool now (Segments and Bytes only)
+	Backfilled   Counts // stored out of the spool
+	DroppedSpool Counts // lost in the spool: DropSpoolFull, DropSpoolCorrupt, DropRejected, DropCollision
+	SpoolErrors  int64  // calls of the spool that failed
+	UnsureStored int64  // segments of earlier runs stored under a time that no server has confirmed
 
 	Attempts   int64 // Puts
 	Retries    int64 // of them, second and further tries of a segment
@@ -69,10 +83,10 @@ type Stats struct {
 	Reanchors      int64         // jumps of the pictures' time to the wall clock
 }
 
-// Dropped is everything lost after it was put into a segment.
+// Dropped is everything lost after it was put into a segment, also by earlier runs into the spool.
 func (s *Stats) Dropped() Counts {
 	var c Counts
-	for _, d := range []Counts{s.DroppedFull, s.DroppedTooLarge, s.DroppedCollision, s.DroppedClosed} {
+	for _, d := range []Counts{s.DroppedFull, s.DroppedTooLarge, s.DroppedCollision, s.DroppedClosed, s.DroppedSpool} {
 		c.add(d)
 	}
 	return c
@@ -119,7 +133,9 @@ func (u *Uploader) dropped(e *entry, reason DropReason) {
 // fail reports an error that somebody has to act on.
 func (u *Uploader) fail(err error) { u.events = append(u.events, event{err: err}) }
 
-func (u *Uploader) keyOf(second int64) string { return segment.Key(u.cfg.Prefix, time.Unix(second, 0)) }
+func (u *Uploader) keyOf(second int64) string {
+	return strings.TrimPrefix(segment.Key(u.cfg.Prefix, time.Unix(second, 0)), "/") // without a prefix there is no slash
+}
 
 // unlock unlocks mu and then logs and reports what happened under it.
 func (u *Uploader) unlock() {

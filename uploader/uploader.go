@@ -38,6 +38,7 @@ type Uploader struct {
 	setsPending bool   // some came without a picture and must precede the next one
 	sawIDR      bool
 	badSets     bool // reported
+	gap         bool // pictures were lost on the way here: wait for an IDR
 	headBuf     []byte
 	parts       [5][]byte // of the picture that is being written
 	scratch     []byte    // tables, or one audio PES
@@ -162,6 +163,20 @@ func (u *Uploader) Retry() {
 	}
 	u.mu.Unlock()
 	u.signal()
+}
+
+// Skip says that n pictures are missing before the next WriteVideo: they were lost on the way here. What follows would decode
+// wrongly, so it is dropped and counted (Stats.DroppedBeforeIDR) up to the next IDR; n itself is counted in Stats.Skipped. The open segment
+// goes on at that IDR, unless that one starts the next segment anyway: its timestamps show the hole, players hold the last
+// picture, and sound goes on.
+func (u *Uploader) Skip(n int) {
+	if n <= 0 {
+		return
+	}
+	u.mu.Lock()
+	u.stats.Skipped += int64(n)
+	u.gap = true
+	u.mu.Unlock()
 }
 
 // Flush completes the open segment now, so that what was written so far is uploaded without waiting for the next IDR: for a stream that
