@@ -37,7 +37,11 @@ if [ "${1:-}" = -o ]; then
 	case $out in /*) ;; *) out=$PWD/$out ;; esac
 fi
 [ $# -gt 0 ] || usage
-[ "$1" != all ] || set -- "${all[@]}"
+args=()
+for t; do
+	if [ "$t" = all ]; then args+=("${all[@]}"); else args+=("$t"); fi
+done
+set -- "${args[@]}"
 cd "$(dirname "$here")/.."
 for t; do
 	case " ${all[*]} 386 " in *" $t "*) ;; *) printf 'agent-build: no such target: %s\n' "$t" >&2 && usage ;; esac
@@ -101,6 +105,8 @@ for t; do
 	amd64) export GOARCH=amd64 GOAMD64=v1 ;;
 	386) export GOARCH=386 GO386=sse2 ;;
 	esac
-	$go build "${flags[@]}" -o "$out/$t/s3cam-agent" ./cmd/s3cam-agent
+	mkdir -p "$out/$t"
+	$go build "${flags[@]}" -o "$out/$t/.new.$$" ./cmd/s3cam-agent || { rm -f "$out/$t/.new.$$"; exit 1; }
+	mv -f "$out/$t/.new.$$" "$out/$t/s3cam-agent" # at once: somebody may be running the old one
 	printf 'agent-build: %s/%s/s3cam-agent %s bytes\n' "$out" "$t" "$(($(wc -c <"$out/$t/s3cam-agent")))"
 done
