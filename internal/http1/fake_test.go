@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -113,10 +114,7 @@ func put(data []byte, cut int) *http1.Request {
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
-	r := rand.New(rand.NewPCG(1, uint64(n)))
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
+	_, _ = rand.NewChaCha8([32]byte{byte(n), byte(n >> 8)}).Read(b)
 	return b
 }
 
@@ -130,7 +128,7 @@ func ctx(tb testing.TB) context.Context {
 func httpServer(tb testing.TB, secure bool, h http.HandlerFunc) http1.Config {
 	tb.Helper()
 	s := httptest.NewUnstartedServer(h)
-	s.Config.ErrorLog = nil
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are the point of many tests
 	if !secure {
 		s.Start()
 		tb.Cleanup(s.Close)
@@ -139,4 +137,10 @@ func httpServer(tb testing.TB, secure bool, h http.HandlerFunc) http1.Config {
 	s.StartTLS()
 	tb.Cleanup(s.Close)
 	return http1.Config{Address: s.Listener.Addr().String(), TLS: &tls.Config{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}}
+}
+
+func cancelable(tb testing.TB) (context.Context, context.CancelFunc) {
+	c, cancel := context.WithCancel(context.Background())
+	tb.Cleanup(cancel)
+	return c, cancel
 }
