@@ -69,14 +69,33 @@ func TestStepOfTheDeviceClock(t *testing.T) {
 }
 
 func TestClockReads(t *testing.T) {
-	now := time.Date(2026, 3, 9, 4, 5, 6, 0, time.UTC)
-	c := wallClock{now: func() time.Time { return now }, offset: time.Minute}
-	if got := c.read(); !got.Equal(now.Add(time.Minute)) {
-		t.Errorf("read %v, want the offset added", got)
-	}
-	now = now.Add(time.Hour) // no monotonic reading: cannot be told from an hour
-	c.known = true
-	if got := c.read(); !got.Equal(now.Add(time.Minute)) {
-		t.Errorf("read %v, want %v", got, now.Add(time.Minute))
+	const hour = time.Hour
+	for _, tt := range []struct {
+		name           string
+		known, movable bool
+		wall, steady   time.Duration
+		advance        time.Duration // of the corrected time
+		owed           time.Duration
+	}{
+		{"an hour passes", true, false, hour, hour, hour, 0},
+		{"an hour passes before any answer", false, true, hour, hour, hour, 0},
+		{"a second of drift is followed", true, false, hour + time.Second, hour, hour + time.Second, 0},
+		{"a step after an answer is taken out", true, false, hour + time.Minute, time.Minute, time.Minute, 0},
+		{"a step before any answer is taken out and owed", false, true, hour + time.Minute, time.Minute, time.Minute, hour},
+		{"a step back before any answer is taken out and owed", false, true, time.Minute - hour, time.Minute, time.Minute, -hour},
+		{"a step is followed when something is stored and no server tells the time", false, false, hour + time.Minute, time.Minute, hour + time.Minute, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now, at := time.Date(2026, 3, 9, 4, 5, 6, 0, time.UTC), time.Duration(0)
+			c := wallClock{now: func() time.Time { return now }, steady: func() time.Duration { return at }, offset: time.Minute, known: tt.known, movable: tt.movable}
+			first := c.read()
+			if !first.Equal(now.Add(time.Minute)) {
+				t.Errorf("read %v, want the offset added", first)
+			}
+			now, at = now.Add(tt.wall), tt.steady
+			if got := c.read().Sub(first); got != tt.advance || c.owed != tt.owed {
+				t.Errorf("the time advances by %v and owes %v, want %v, %v", got, c.owed, tt.advance, tt.owed)
+			}
+		})
 	}
 }

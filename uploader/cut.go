@@ -5,7 +5,6 @@ package uploader
 import (
 	"fmt"
 	"hash/crc32"
-	"slices"
 	"time"
 )
 
@@ -69,72 +68,11 @@ func (u *Uploader) seal() {
 	e.notBefore = e.sealedAt.Add(u.phase)
 	u.queue = append(u.queue, *e)
 	u.stats.Sealed.add(e.counts())
+	if d := e.duration(); d > 0 {
+		u.spool.rate = int64(e.n) * int64(time.Second) / int64(d)
+	}
 	u.isOpen = false
 	u.signal()
-}
-
-// makeRoom makes n bytes free at the head: the oldest complete segments that are not being uploaded go first. When that is not
-// enough it drops the open segment and reports false. It does so too rather than drop the only segment that waits behind an upload that is
-// going well: otherwise an uplink somewhat slower than the stream would stand idle until the next segment is complete.
-func (u *Uploader) makeRoom(n int) bool {
-	busy, waiting := 0, len(u.queue)
-	for i := range u.queue {
-		if u.queue[i].seq == u.inflight {
-			busy = u.queue[i].n
-			waiting--
-		}
-	}
-	if need := u.open.n + n; need+busy > len(u.ring.buf) {
-		u.dropOpen(need, busy)
-		return false
-	}
-	for ; u.ring.free() < n; waiting-- {
-		i := 0
-		if u.queue[0].seq == u.inflight {
-			i = 1
-		}
-		e := u.queue[i]
-		if waiting == 1 && busy > 0 && time.Now().Before(u.onTime) {
-			u.dropOpen(u.open.n+n, busy+e.n)
-			return false
-		}
-		u.remove(i)
-		u.stats.DroppedFull.add(e.counts())
-		u.dropped(&e, DropRingFull)
-	}
-	return true
-}
-
-// remove takes segment i out of queue and ring. What follows a gap in the middle moves up; the segment that is
-// being uploaded never does, because only it can be before i.
-func (u *Uploader) remove(i int) {
-	gone := u.queue[i]
-	u.queue = slices.Delete(u.queue, i, i+1)
-	if i == 0 {
-		u.ring.dropTail(gone.n)
-		return
-	}
-	after := 0
-	for j := i; j < len(u.queue); j++ {
-		u.queue[j].pos = u.ring.at(u.queue[j].pos - gone.n)
-		after += u.queue[j].n
-	}
-	if u.isOpen {
-		u.open.pos = u.ring.at(u.open.pos - gone.n)
-		after += u.open.n
-	}
-	u.ring.cut(gone.pos, gone.n, after)
-}
-
-// dropOpen drops the open segment, which needs need bytes of the ring beside busy bytes that are being uploaded or next.
-func (u *Uploader) dropOpen(need, busy int) {
-	u.mux.FlushAudio(u.scratch[:0]) // its audio goes too
-	u.ring.dropHead(u.open.n)
-	u.isOpen = false
-	u.stats.DroppedTooLarge.add(u.open.counts())
-	u.dropped(&u.open, DropTooLarge)
-	u.lost = fmt.Errorf("%w: %d bytes after %v, beside %d bytes being uploaded or next, in a ring of %d; raise RingBytes or let the encoder "+
-		"make IDR pictures more often", ErrTooLarge, need, u.open.duration().Round(time.Millisecond), busy, len(u.ring.buf))
 }
 
 // copyIn appends whole packets, for which there is room, to the open segment.

@@ -13,6 +13,7 @@ type retryState struct {
 	failures   int       // since the last success
 	timeouts   int       // of these, by timeout
 	throughput int64     // bytes per second
+	reports    bool      // the Putter calls Sent
 	reported   bool      // a failure of this series that somebody has to act on
 	lastErr    error
 	lastErrAt  time.Time
@@ -29,14 +30,14 @@ func (r *retryState) succeeded(n int, took time.Duration) {
 	}
 }
 
-// timeout is how long an upload of n bytes, that hold footage of length, may take: MinTimeout, and four times what it takes at the known
-// throughput, or at the stream's own rate before one is known. Each timeout in a row halves the belief in that rate, three times at
-// most: a segment gets through an uplink that became slow, and a hanging server does not cost much more than MinTimeout.
-func (r *retryState) timeout(c *Config, n int, length time.Duration) time.Duration {
-	return min(c.MinTimeout+4*r.expected(n, length)<<min(r.timeouts, 3), c.MaxTimeout)
+// timeout is how long what should take expected may take: MinTimeout, and four times that. Each timeout in a row halves the belief in the
+// known rate, three times at most: a segment gets through an uplink that became slow, and a hanging server does not cost
+// much more than MinTimeout.
+func (r *retryState) timeout(c *Config, expected time.Duration) time.Duration {
+	return min(c.MinTimeout+4*expected<<min(r.timeouts, 3), c.MaxTimeout)
 }
 
-// expected is how long an upload should take.
+// expected is how long an upload of n bytes, that hold footage of length, should take: at the stream's own rate before another is known.
 func (r *retryState) expected(n int, length time.Duration) time.Duration {
 	if r.throughput <= 0 {
 		return max(length, time.Second)

@@ -12,7 +12,7 @@ import (
 
 // shift moves everything in the ring by whole seconds: the clock was found to be wrong before anything was stored. A camera
 // without a battery-backed clock boots in 1970 and hears the time with the first answer; so nothing is stored under a wrong
-// name. Whole seconds keep the names apart. No Put may be running. It reports
+// name. Whole seconds keep the names apart. Nobody may be reading the ring. It reports
 // whether it did so; a time without names stays.
 func (u *Uploader) shift(seconds int64) (shifted bool) {
 	move := seconds * segment.Timescale
@@ -36,6 +36,8 @@ func (u *Uploader) shift(seconds int64) (shifted bool) {
 	u.time.lastDTS += move
 	u.time.lastPTS += move
 	u.time.lastNow = u.time.lastNow.Add(time.Duration(seconds) * time.Second)
+	u.spool.moved += seconds
+	u.spool.run = 0 // what is spooled from now on has moved
 	return true
 }
 
@@ -47,7 +49,7 @@ func (u *Uploader) shiftEntry(e *entry, seconds int64) {
 	e.startDTS += move
 	e.maybe = false // under its new name
 	e.crc = 0
-	for _, part := range u.ring.parts(e.pos, e.n) {
+	for _, part := range u.ring.parts(e.pos, e.inRing()) {
 		shiftPackets(part, move)
 		e.crc = crc32.Update(e.crc, castagnoli(), part)
 	}

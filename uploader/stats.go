@@ -103,7 +103,8 @@ func (u *Uploader) Stats() Stats {
 	if u.isOpen {
 		s.Open = u.open.counts()
 	}
-	s.Uploading = u.inflight != 0
+	s.SpoolPending = u.spoolPending()
+	s.Uploading = u.flight != nil
 	s.RingBytes, s.RingUsed = len(u.ring.buf), u.ring.used
 	s.Throughput, s.Failures = u.retry.throughput, u.retry.failures
 	if u.retry.lastErr != nil {
@@ -120,6 +121,7 @@ type event struct {
 	stored *Stored
 	drop   *Drop
 	err    error
+	unsure bool // what was stored is of an earlier run without a server's time
 
 	offset   time.Duration
 	clockSet bool
@@ -147,6 +149,9 @@ func (u *Uploader) unlock() {
 		case e.stored != nil:
 			s := e.stored
 			u.log.Debug("segment stored", "key", s.Key, "bytes", s.Bytes, "attempts", s.Attempts, "took", s.Took, "waited", s.Waited)
+			if e.unsure {
+				u.log.Warn("footage of an earlier run has the time of a clock that no server had confirmed", "key", s.Key)
+			}
 			if u.cfg.OnStored != nil {
 				u.cfg.OnStored(*s)
 			}

@@ -27,8 +27,12 @@ type Uploader struct {
 	closeErr error
 	phase    time.Duration // delay of each upload, see Config.UploadJitter
 
+	// spoolMu is held during each call of the spool. Who needs both locks takes it first; the frame path never does.
+	spoolMu   sync.Mutex
+	spoolWake chan struct{} // something changed for the goroutine of the spool; holds one
+
 	// mu guards what follows. It is held for the copying of one picture at most (and for moving ring content when the oldest
-	// upload in flight is overtaken), never during a Put, a callback or a log call. There is no other lock.
+	// upload in flight is overtaken), never during a Put, a call of the spool, a callback or a log call.
 	mu      sync.Mutex
 	closing bool
 	events  []event // to be reported after unlocking
@@ -54,7 +58,9 @@ type Uploader struct {
 	lost        error     // why the open segment was dropped, until the next one starts
 	lastKey     int64     // the highest second in use
 	nextSeq     uint64
-	inflight    uint64 // seq of the segment that is being uploaded, 0 = none
+	inflight    uint64  // seq of the live segment that is being uploaded, 0 = none
+	flight      *flight // the upload, also of an item of the spool
+	spooling    uint64  // seq of the segment that is being put into the spool, 0 = none
 	tags        string
 	maybeStored bool      // an upload ended without a clear answer
 	onTime      time.Time // the upload in flight is as fast as expected until then
@@ -65,6 +71,8 @@ type Uploader struct {
 	lastAudio      int64 // ticks of the last frame written
 	wroteAudio     bool
 
+	spool spoolState
+	back  backfillState
 	retry retryState
 	stats Stats // without what snapshot adds
 }
@@ -73,6 +81,7 @@ type Uploader struct {
 type entry struct {
 	seq        uint64
 	pos, n     int
+	tapped     int // of its n bytes, given to newer footage while it was being sent; pos is behind them
 	crc        uint32
 	key        int64 // Unix second in its name
 	start, end int64 // ticks: PTS of the first picture, and when the last one stops being shown
@@ -110,20 +119,21 @@ func New(cfg Config) (*Uploader, error) {
 		return nil, fmt.Errorf("uploader: ring of %d bytes: %w", cfg.RingBytes, err)
 	}
 	u := &Uploader{
-		cfg:      cfg,
-		log:      cfg.Logger,
-		wake:     make(chan struct{}, 1),
-		finished: make(chan struct{}),
-		params:   params,
-		sets:     params.Append(nil),
-		clock:    wallClock{now: cfg.Now, offset: cfg.ClockOffset},
-		time:     newTimeline(cfg.Epoch),
-		mux:      mpegts.NewMuxer(),
-		ring:     r,
-		queue:    make([]entry, 0, 16),
-		lastKey:  -1,
-		tags:     cfg.Tags,
-		hasAudio: cfg.Audio,
+		cfg:       cfg,
+		log:       cfg.Logger,
+		wake:      make(chan struct{}, 1),
+		spoolWake: make(chan struct{}, 1),
+		finished:  make(chan struct{}),
+		params:    params,
+		sets:      params.Append(nil),
+		clock:     wallClock{now: cfg.Now, steady: steady(), offset: cfg.ClockOffset, movable: cfg.Epoch.IsZero()},
+		time:      newTimeline(cfg.Epoch),
+		mux:       mpegts.NewMuxer(),
+		ring:      r,
+		queue:     make([]entry, 0, 16),
+		lastKey:   -1,
+		tags:      cfg.Tags,
+		hasAudio:  cfg.Audio,
 	}
 	u.scratch = make([]byte, 0, max(u.mux.AudioBytes(maxADTSBytes), 2*mpegts.PacketSize))
 	if cfg.UploadJitter > 0 {
@@ -161,6 +171,7 @@ func (u *Uploader) Retry() {
 		u.queue[i].notBefore = time.Time{}
 		u.queue[i].rejects = 0
 	}
+	u.back.notBefore, u.back.rejects, u.spool.notBefore = time.Time{}, 0, time.Time{}
 	u.mu.Unlock()
 	u.signal()
 }
@@ -265,8 +276,11 @@ func (u *Uploader) finish() {
 	u.cancel()
 }
 
-// signal tells the worker to look again.
+// signal tells the worker, and the goroutine of the spool, to look again.
 func (u *Uploader) signal() {
+	if u.cfg.Spool != nil {
+		u.signalSpool()
+	}
 	select {
 	case u.wake <- struct{}{}:
 	default:
