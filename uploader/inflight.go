@@ -142,7 +142,7 @@ func (u *Uploader) patience(f *flight) time.Duration {
 	if sent < f.size {
 		window := min(sendBuffer, f.size)
 		limit = last + r.timeout(c, time.Duration(int64(r.expected(f.size, f.length))*int64(window)/int64(f.size)))
-		if f.live && u.pressed() {
+		if f.live && f.tapped == 0 && u.pressed() {
 			limit = min(limit, last+pressedStall)
 		}
 	} else {

@@ -12,6 +12,11 @@ import (
 const (
 	rejectedMin    = 2 * time.Second
 	refreshTimeout = 30 * time.Second
+
+	// A server that is not reached is asked again more often, for it costs nobody much and each second may be one more than
+	// the ring holds: every notSentMax for the first notSentTries.
+	notSentMax   = time.Second
+	notSentTries = 120
 )
 
 // upload makes one try with a live segment. It is called with the lock held and gives it up.
@@ -135,6 +140,8 @@ func (u *Uploader) failed(e *entry, err error, renamed bool) {
 	case errors.Is(err, errTimeout):
 		u.stats.Timeouts++
 		u.retry.timeouts++
+	case errors.Is(err, ErrNotSent) && u.retry.failures < notSentTries:
+		wait = backoff(u.retry.failures+1, u.cfg.RetryMin, min(u.cfg.RetryMax, max(u.cfg.RetryMin, notSentMax)))
 	}
 	e.maybe = e.maybe || unclear(err) && !renamed
 	u.retry.failures++
