@@ -228,7 +228,9 @@ func TestWhatCannotHaveBeenStored(t *testing.T) {
 	}
 
 	cfg = newFake(t, nil).config()
-	cfg.Credentials = func(context.Context) (sigv4.Credentials, error) { return sigv4.Credentials{}, errors.New("no IoT endpoint") }
+	cfg.Credentials = func(context.Context) (sigv4.Credentials, error) {
+		return sigv4.Credentials{}, errors.New("no IoT endpoint")
+	}
 	if _, err := newClient(t, cfg).Put(timeout(t), object("k", nil)); !errors.Is(err, s3put.ErrNotSent) || !strings.Contains(err.Error(), "no IoT endpoint") {
 		t.Errorf("no credentials: %v", err)
 	}
