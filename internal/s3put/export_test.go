@@ -2,6 +2,11 @@
 
 package s3put
 
+import (
+	"github.com/s3cam/s3cam/internal/http1"
+	"github.com/s3cam/s3cam/internal/sigv4"
+)
+
 // Address is where a client's requests go.
 type Address struct {
 	TLS                        bool
@@ -38,3 +43,9 @@ const (
 	MaxCode    = maxCode
 	MaxMessage = maxMessage
 )
+
+// Build returns the signed request for o.
+func Build(c *Client, o *Object, cred sigv4.Credentials) *http1.Request {
+	c.time = o.Time.UTC()
+	return c.build(o, &cred)
+}

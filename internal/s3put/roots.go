@@ -15,7 +15,7 @@ import (
 var rootsPEM []byte
 
 // PinnedRoots returns a new pool of the few roots to which the certificates of S3 and AWS IoT lead. A bundle of all public roots instead
-// costs a camera 1 MB of memory. It holds 7 KB; clients should share one.
+// costs a camera 1 MB of memory. It holds 10 KB; clients should share one.
 func PinnedRoots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(rootsPEM)
