@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
@@ -161,6 +160,6 @@ func TestTheSendQueueIsBoundedAndKnown(t *testing.T) {
 	_, err := c.Do(ctx(t), r)
 	close(release)
 	if err == nil || sent > 4<<20 || queued <= 0 || queued > 128<<10 {
-		t.Errorf("%v; %s bytes sent to a server that does not read, %d of them not acknowledged", err, strconv.Itoa(sent), queued)
+		t.Errorf("%v; %d bytes sent to a server that does not read, %d of them not acknowledged", err, sent, queued)
 	}
 }

@@ -93,12 +93,13 @@ type watch struct {
 	idle   int // ticks without progress
 }
 
-// stalled is called once per tick; moved tells about progress that the queue does not show.
+// stalled is called once per tick; moved tells about progress that the queue does not show. The first look at a queue decides nothing.
 func (w *watch) stalled(moved bool) bool {
 	now := w.queue.unacked()
-	if moved || (now != unknown && w.before != unknown && now < w.before) {
+	switch {
+	case moved, now != unknown && (w.before == unknown || now < w.before):
 		w.idle = 0
-	} else {
+	default:
 		w.idle++
 	}
 	w.before = now

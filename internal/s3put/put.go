@@ -65,6 +65,9 @@ func (c *Client) Put(ctx context.Context, o *Object) (serverTime time.Time, err 
 		if e.Status == 412 && r.Repeated {
 			return date, nil
 		}
+		if r.Status >= 500 {
+			c.http.Close() // the next try asks the DNS anew: another of S3's many hosts may do (AWS's advice for 500 and 503)
+		}
 		if next := c.place.moved(c.at, e.region); next != nil {
 			c.cfg.Logger.Info("s3: the bucket is in another region", "region", next.region)
 			c.moveTo(next)

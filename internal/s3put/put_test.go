@@ -309,3 +309,24 @@ func TestSecretsAreNotShown(t *testing.T) {
 		}
 	}
 }
+
+// TestAServerInTroubleIsLeft: after 500 and 503 the next try is made on a new connection, with a name that is looked up again.
+func TestAServerInTroubleIsLeft(t *testing.T) {
+	f := newFake(t, nil)
+	f.answer = func(n int, w http.ResponseWriter, r *request) bool {
+		switch n {
+		case 1:
+			return says(503, "SlowDown")(n, w, r)
+		case 2:
+			return says(403, "AccessDenied")(n, w, r)
+		}
+		return false
+	}
+	c := newClient(t, f.config())
+	for i, wantDials := range []int{1, 2, 2} {
+		_, err := c.Put(timeout(t), object("k", nil))
+		if s := c.Stats(); s.Dials != wantDials || (err == nil) != (i == 2) {
+			t.Errorf("Put %d: %v, %+v", i, err, s)
+		}
+	}
+}
