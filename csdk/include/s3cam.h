@@ -19,7 +19,8 @@
  * A handle is one camera; a process may have several. The agent is a process of its own: a daemon that listens on a Unix socket, or, if there is
  * none, a child that s3cam_open starts. Should it end, a thread of the library starts it again with the same settings.
  *
- * Memory: s3cam_open allocates about 50 KB (of which 12 to 30 KB are touched); nothing is allocated after it. All strings and data are
+ * Memory: s3cam_open allocates about 75 KB, of which the untouched pages cost no RAM; nothing is allocated after it (but by posix_spawn,
+ * when an agent must be started again). All strings and data are
  * copied or handed over before a function returns; the library keeps no pointer of the caller's, except on_drop and user.
  * Threads: unless a function says otherwise it may be called from any thread, also at the same time for one handle.
  * Blocking: only s3cam_open and s3cam_close wait, for the times they name. All others return within about put_deadline_ms.
@@ -41,11 +42,11 @@ extern "C" {
 /* Results. Functions return int: 0 or one of the negative values. More may be added. */
 enum s3cam_result {
     S3CAM_OK = 0,
-    S3CAM_ENOMEM = -1,  /* no memory, or no thread */
+    S3CAM_ENOMEM = -1,  /* no memory */
     S3CAM_EINVAL = -2,  /* an argument is wrong; nothing has changed */
     S3CAM_EFULL = -4,   /* the frame was not taken, and is counted; the agent is too slow, away, or the next IDR has not come yet */
-    S3CAM_ECLOSED = -6, /* the handle is being closed */
-    S3CAM_EAGENT = -7   /* there is no agent, or it refused */
+    S3CAM_ECLOSED = -6, /* the handle is closed; only the S3_HLS API shows this */
+    S3CAM_EAGENT = -7   /* there is no agent, it refused, or there is no thread for it */
 };
 
 typedef struct s3cam s3cam;
@@ -89,7 +90,7 @@ typedef void s3cam_drop_fn(void *user, const s3cam_drop *drop);
 
 /*
  * Options of s3cam_open. Start from S3CAM_OPTIONS_INIT; 0 and NULL mean the default, which for those marked * is what the agent's own
- * configuration says. The members may grow at the end, hence size.
+ * configuration says. The members may grow at the end, hence size: programs that know fewer of them go on working.
  */
 typedef struct s3cam_options {
     size_t size; /* sizeof(s3cam_options) */
@@ -100,13 +101,13 @@ typedef struct s3cam_options {
     const char *endpoint; /* * host[:port] or URL of the server; default AWS */
     const char *camera;   /* * its name in the agent's configuration and log */
 
-    uint32_t ring_bytes; /* * RAM for footage that is not stored yet, 4 MiB */
-    uint32_t segment_ms; /* * target length of segments, 3000 */
-    uint32_t flags;      /* S3CAM_BUCKET_IN_HOST and so on */
+    const char *socket_path; /* where a daemon listens; default $S3CAM_SOCKET, or /var/run/s3cam/agent.sock; 107 bytes */
+    const char *agent_path;  /* program to start if there is no daemon; default $S3CAM_AGENT, or s3cam-agent in $PATH; 255 bytes */
 
+    uint32_t ring_bytes;      /* * RAM for footage that is not stored yet, 4 MiB */
+    uint32_t segment_ms;      /* * target length of segments, 3000 */
+    uint32_t flags;           /* S3CAM_BUCKET_IN_HOST and so on */
     uint32_t put_deadline_ms; /* how long a put may wait for the agent, 20 */
-    const char *socket_path;  /* where a daemon listens; default $S3CAM_SOCKET, or /var/run/s3cam/agent.sock */
-    const char *agent_path;   /* program to start if there is no daemon; default $S3CAM_AGENT, or s3cam-agent in $PATH */
 
     s3cam_drop_fn *on_drop;
     void *user; /* for on_drop */
@@ -162,44 +163,44 @@ typedef struct s3cam_counters {
  * Opens a camera: finds or starts the agent and gives it the options. On success *h is the handle, which s3cam_close frees; otherwise it is NULL
  * and text, unless it is NULL, gets the reason, cut to text_size bytes and always terminated if there is one byte. Blocks until the
  * agent has answered, 5 s at most.
- * S3CAM_OK; S3CAM_EINVAL: h or options is NULL, or the strings are beyond 8 KiB together; S3CAM_ENOMEM; S3CAM_EAGENT: no agent, no
- * answer, or it refused the options.
+ * S3CAM_OK; S3CAM_EINVAL: h or options is NULL, options->size is none, or a string is too long (8 KiB together); S3CAM_ENOMEM;
+ * S3CAM_EAGENT: no agent, no answer, or it refused the options.
  */
 int s3cam_open(s3cam **h, const s3cam_options *options, char *text, size_t text_size);
 
 /*
  * Sets or replaces the credentials, at any time; uploads in flight are not disturbed. token may be NULL: permanent keys. Not needed when the
  * agent has its own. S3CAM_OK, also when the agent is away (it gets them when it is back); S3CAM_EINVAL: key or secret is NULL, or they
- * are beyond 8 KiB together; S3CAM_ECLOSED.
+ * are beyond 8 KiB together.
  */
 int s3cam_set_credentials(s3cam *h, const char *key, const char *secret, const char *token);
 
 /*
  * Sets the x-amz-tagging value of segments from now on, such as "site=shop&floor=1", percent-encoded; NULL: none.
- * S3CAM_OK; S3CAM_EINVAL: beyond 8 KiB; S3CAM_ECLOSED.
+ * S3CAM_OK; S3CAM_EINVAL: beyond 8 KiB.
  */
 int s3cam_set_tags(s3cam *h, const char *tags);
 
 /*
  * Lets uploads begin and starts the library's thread for this handle: it receives what the agent tells, restarts it, and calls on_drop.
- * Frames may be put before. A second call does nothing. S3CAM_OK; S3CAM_EINVAL; S3CAM_ENOMEM: no thread; S3CAM_ECLOSED.
+ * Frames may be put before. A second call does nothing. S3CAM_OK; S3CAM_EINVAL; S3CAM_EAGENT: no thread.
  */
 int s3cam_start(s3cam *h);
 
 /*
  * Takes video. The data is handed over when this returns; it waits for the agent put_deadline_ms at most, never for the network.
  * S3CAM_OK; S3CAM_EFULL: not taken, and neither are the pictures up to the next IDR, since they depend on it; S3CAM_EINVAL: no data, more
- * than S3CAM_MAX_PARTS parts or S3CAM_MAX_FRAME bytes, a part with size but NULL; S3CAM_ECLOSED.
+ * than S3CAM_MAX_PARTS parts or S3CAM_MAX_FRAME bytes, a part with size but NULL.
  */
 int s3cam_put_video(s3cam *h, const s3cam_frame *frame);
 
 /* Takes audio. As s3cam_put_video, but frames do not depend on each other. */
 int s3cam_put_audio(s3cam *h, const s3cam_frame *frame);
 
-/* Closes the open segment now, for example when an alarm has ended. The next one begins with the next IDR. S3CAM_OK; S3CAM_EINVAL; S3CAM_ECLOSED. */
+/* Closes the open segment now, for example when an alarm has ended. The next one begins with the next IDR. S3CAM_OK; S3CAM_EINVAL. */
 int s3cam_flush(s3cam *h);
 
-/* Copies the counters. S3CAM_OK; S3CAM_EINVAL: an argument is NULL or c->size is too small for its own member. */
+/* Copies the counters. S3CAM_OK; S3CAM_EINVAL: an argument is NULL, or c->size is too small for the first member. */
 int s3cam_get_counters(s3cam *h, s3cam_counters *c);
 
 /*
@@ -211,7 +212,7 @@ int s3cam_error_text(s3cam *h, char *text, size_t size);
 /*
  * Stores what was put, for drain_ms at most, ends the thread and frees the handle. No other call for this handle may be going on or follow.
  * An agent that was started by s3cam_open goes on with what is left by itself, as long as its own configuration says. Blocks for
- * drain_ms and half a second at most, plus the time that on_drop takes.
+ * drain_ms and one second at most, plus the time that on_drop takes.
  * S3CAM_OK: all was stored, or h is NULL; S3CAM_EFULL: not all.
  */
 int s3cam_close(s3cam *h, uint32_t drain_ms);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The camera's end of docs/ref/wire.md, for s3cam.h and S3_HLS_SDK.h. Written to be small: what can be left to the agent is, messages that must be
- * sent again to a new agent are kept as bytes, and the agent is told only what it needs.
+ * The camera's end of docs/ref/wire.md, for s3cam.h and S3_HLS_SDK.h. Written to be small: what can be left to the agent is, and messages that
+ * must be sent again to a new agent are kept as bytes.
  *
  * A handle has one lock. It is held while a message is written, for put_ms at most, and never while waiting for anything else or calling
  * back. One thread at a time reads the socket and changes fd, "the supervisor": the caller in s3cam_open, then the thread of s3cam_start,
- * then the caller of s3cam_close. fd is closed with the lock held, so no other thread writes to a stranger's descriptor.
+ * or else the caller of s3cam_close. fd is closed with the lock held, so no other thread writes to a stranger's descriptor.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -30,16 +30,21 @@
 
 extern char **environ;
 
-enum {
-    HEAD = 16,    /* bytes of a message's header */
-    REPLY = 1024, /* payload of the agent's messages, at most */
-    SLOT = 8192   /* room for one of the shim's control messages */
-};
+/* Numbers on the wire are little endian. */
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define LE16(v) __builtin_bswap16(v)
+#define LE32(v) __builtin_bswap32(v)
+#define LE64(v) __builtin_bswap64(v)
+#else
+#define LE16(v) ((uint16_t)(v))
+#define LE32(v) ((uint32_t)(v))
+#define LE64(v) ((uint64_t)(v))
+#endif
 
 /* Message types. */
 enum { ZEROS, HELLO, CONFIG, CREDENTIALS, TAGS, START, FLUSH, CLOSE, SLOTS, VIDEO = 0x10, AUDIO };
 enum { READY = 0x82, ERROR, COUNTERS, DROP, CLOSED };
-enum { AGAIN = 1 << HELLO | 1 << CONFIG | 1 << CREDENTIALS | 1 << TAGS | 1 << START }; /* what a new agent must be told */
+enum { AGAIN = 0xff & ~(1 << FLUSH) }; /* bits by type: what a new agent must be told, if there is such a message */
 
 /* Times in milliseconds. */
 enum { TICK = 250, DEADLINE = 20, READY_LIMIT = 5000, STUCK_LIMIT = 10000, DRAIN = 10000 };
@@ -47,56 +52,82 @@ enum { TICK = 250, DEADLINE = 20, READY_LIMIT = 5000, STUCK_LIMIT = 10000, DRAIN
 /* Words of the counters, in the order of s3cam_counters. */
 enum { LOST_VIDEO, LOST_AUDIO, LOST_AGENTS, CONNECTS, TOLD, SETTLED = TOLD + 1, PENDING = TOLD + 8, WORDS = TOLD + 17 };
 
+enum { BODY = 8192 - 16, REPLY = 1024 }; /* payload of one of our control messages, of one of the agent's messages */
+
+struct head {
+    uint8_t type, flags;
+    uint16_t lost;
+    uint32_t length;
+    uint64_t time;
+};
+
+struct message {
+    struct head head;
+    uint8_t body[BODY];
+};
+
 struct s3cam {
     pthread_mutex_t lock;
     pthread_t thread; /* valid when threaded */
     pid_t pid;        /* of the agent, 0 = none or not ours */
 
-    /* Cleared by begin, up to msg. */
-    int fd;             /* -1: no connection */
-    uint32_t put_ms;    /* longest wait of a put */
-    uint32_t since;     /* connected, or last seen to take data */
-    uint32_t retry;     /* not before this time the next agent is looked for */
-    uint32_t until;     /* end of the drain */
-    uint32_t sent;      /* pictures on this connection */
-    uint32_t owed;      /* bytes that are missing of the message that was broken off */
-    uint16_t lost[2];   /* pictures, audio frames since the last one that arrived */
-    uint16_t have;      /* bytes in in[] */
-    uint16_t code;      /* of the last error */
-    uint8_t kept;       /* 1 << type: there is such a message in msg */
-    uint8_t due;        /* 1 << type: it must be sent */
-    uint8_t open;       /* between begin and finish */
-    uint8_t ready;      /* the agent takes frames */
-    uint8_t closed;     /* the agent has answered CLOSE */
+    /* What begin clears starts here. */
+    int fd;            /* -1: no connection */
+    uint32_t put_ms;   /* longest wait of a put */
+    uint32_t since;    /* connected, or last seen to take data */
+    uint32_t retry;    /* not before this time the next agent is looked for */
+    uint32_t until;    /* end of the drain */
+    uint32_t sent;     /* pictures on this connection */
+    uint32_t owed;     /* bytes that are missing of the message that was broken off */
+    uint32_t have;     /* bytes of in */
+    uint16_t lost[2];  /* pictures, audio frames since the last one that arrived */
+    uint16_t code;     /* of the last error */
+    uint8_t kept;      /* bits by type: there is such a message in msg */
+    uint8_t due;       /* bits by type: it must be sent */
+    uint8_t open;      /* between begin and finish */
+    uint8_t ready;     /* the agent takes frames */
+    uint8_t closed;    /* the agent has answered CLOSE */
     uint8_t threaded;
-    uint8_t skip;       /* pictures are dropped until the next IDR */
-    uint8_t news;       /* footage was lost since the last put through the S3_HLS API */
-    uint8_t s3_hls;     /* opened through it */
-    uint8_t tries;      /* connections since the last that worked */
+    uint8_t skip;   /* pictures are dropped until the next IDR */
+    uint8_t news;   /* footage was lost since the last put through the S3_HLS API */
+    uint8_t s3_hls; /* opened through it */
+    uint8_t tries;  /* connections since the last that worked */
+    uint16_t len[SLOTS];
     s3cam_drop_fn *on_drop;
     void *user;
-    uint64_t word[WORDS];
-    char text[192]; /* of the last error */
+    struct iovec part[S3CAM_MAX_PARTS + 2]; /* of the message that is being sent */
+    struct head head;                       /* of a media message */
     struct sockaddr_un addr;
     char agent[256];
+    char text[192]; /* of the last error */
+    uint64_t word[WORDS];
+    struct {
+        struct head head;
+        union {
+            uint64_t word[REPLY / 8];
+            char text[REPLY + 8];
+        } u;
+    } in;
+    /* What begin clears ends here. */
 
-    uint16_t len[SLOTS];
-    uint8_t in[HEAD + REPLY + 1]; /* one byte more, to terminate texts */
-    uint8_t msg[SLOTS][SLOT];     /* by type; msg[ZEROS] stays zero and is what is owed */
+    struct message draft;      /* while it is made */
+    struct message msg[SLOTS]; /* by type; msg[ZEROS] stays zero and is what is owed */
 };
+
+enum { HEAD = sizeof(struct head) };
 
 /* A clock in milliseconds that is never set; differences count. Where old C libraries keep clock_gettime in a library that link lines for the
  * original SDK do not name, it is good to 10 ms only. */
-#if defined S3CAM_USE_TIMES || defined __UCLIBC__ || (defined __GLIBC__ && __GLIBC__ == 2 && __GLIBC_MINOR__ < 17)
-static uint32_t now(void) { return (uint32_t)times(NULL) * 10u; }
-#else
 static uint32_t now(void)
 {
+#if defined S3CAM_USE_TIMES || defined __UCLIBC__ || (defined __GLIBC__ && __GLIBC__ == 2 && __GLIBC_MINOR__ < 17)
+    return (uint32_t)times(NULL) * 10u;
+#else
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint32_t)t.tv_sec * 1000u + (uint32_t)t.tv_nsec / 1000000u;
-}
 #endif
+}
 
 /* Milliseconds until t; 0 when it is past. */
 static int left(uint32_t t)
@@ -104,37 +135,6 @@ static int left(uint32_t t)
     int32_t n = (int32_t)(t - now());
     return n > 0 ? n : 0;
 }
-
-static void little(uint8_t *p, uint64_t v, int n)
-{
-    for (; n; n--, v >>= 8)
-        *p++ = (uint8_t)v;
-}
-
-static void words(uint64_t *w, const uint8_t *p, size_t n)
-{
-    for (; n; n--, p += 8) {
-        uint64_t v = 0;
-        int i = 8;
-        while (i)
-            v = v << 8 | p[--i];
-        *w++ = v;
-    }
-}
-
-static void copy(char *dst, size_t size, const char *src)
-{
-    size_t n = strlen(src);
-    if (n >= size)
-        n = size - 1;
-    memcpy(dst, src, n);
-    dst[n] = 0;
-}
-
-static void lock(s3cam *h) { pthread_mutex_lock(&h->lock); }
-static void unlock(s3cam *h) { pthread_mutex_unlock(&h->lock); }
-
-/* ---- sending; the lock is held ---- */
 
 static int wait_for(int fd, short events, int ms)
 {
@@ -144,38 +144,51 @@ static int wait_for(int fd, short events, int ms)
     return poll(&p, 1, ms);
 }
 
-/* Sends a new message, or when bytes are owed, some of them. If it cannot be sent whole in time, what is missing is owed. */
-static int transmit(s3cam *h, struct iovec *v, uint8_t n, uint32_t until)
+/* Copies what fits. Returns 0 if that is not all. */
+static int copy(char *dst, size_t size, const char *src)
 {
-    uint32_t whole = 0;
+    while (--size && *src)
+        *dst++ = *src++;
+    *dst = 0;
+    return !*src;
+}
+
+static void lock(s3cam *h) { pthread_mutex_lock(&h->lock); }
+static void unlock(s3cam *h) { pthread_mutex_unlock(&h->lock); }
+
+/* ---- sending; the lock is held ---- */
+
+/* Sends the n parts of a new message, or of what is owed. What cannot be sent in time of a message that was begun, is owed. */
+static int transmit(s3cam *h, uint8_t n, uint32_t until)
+{
+    struct iovec *v = h->part;
+    struct msghdr m;
+    size_t whole = 0, done;
     uint8_t i;
 
+    memset(&m, 0, sizeof m);
     if (!h->owed) {
         for (i = 0; i < n; i++)
-            whole += (uint32_t)v[i].iov_len;
-        h->owed = whole;
+            whole += v[i].iov_len;
+        h->owed = (uint32_t)whole;
     }
     for (;;) {
-        struct msghdr m;
         ssize_t r;
-        size_t done;
-        memset(&m, 0, sizeof m);
         m.msg_iov = v;
         m.msg_iovlen = n;
         r = sendmsg(h->fd, &m, MSG_NOSIGNAL);
         if (r < 0) {
-            if (errno == EINTR)
+            if (errno == EINTR || (errno == EAGAIN && wait_for(h->fd, POLLOUT, left(until))))
                 continue;
-            if (errno != EAGAIN || !wait_for(h->fd, POLLOUT, left(until))) /* an agent that is gone is the supervisor's business */
-                break;
-            continue;
+            break; /* no time, or no agent: that is the supervisor's business */
         }
         done = (size_t)r;
         h->owed -= (uint32_t)done;
-        for (; n && done >= v->iov_len; n--)
+        while (done >= v->iov_len) {
             done -= v++->iov_len;
-        if (!n)
-            return S3CAM_OK;
+            if (!--n)
+                return S3CAM_OK;
+        }
         v->iov_base = (uint8_t *)v->iov_base + done;
         v->iov_len -= done;
     }
@@ -187,67 +200,81 @@ static int transmit(s3cam *h, struct iovec *v, uint8_t n, uint32_t until)
 /* Sends what is owed and then what is due. */
 static int pump(s3cam *h, uint32_t until)
 {
-    for (;;) {
-        struct iovec v;
+    while (h->owed || h->due) {
         unsigned type = ZEROS;
-        if (h->owed) {
-            v.iov_len = h->owed < SLOT ? h->owed : SLOT;
-        } else {
-            if (!h->due)
-                return S3CAM_OK;
-            while (!(h->due >> type & 1))
-                type++;
-            v.iov_len = h->len[type];
+        h->part[0].iov_len = h->owed < BODY ? h->owed : BODY;
+        if (!h->owed) {
+            while (!(h->due >> ++type & 1))
+                ;
+            h->part[0].iov_len = h->len[type];
         }
-        v.iov_base = h->msg[type];
-        if (transmit(h, &v, 1, until))
+        h->part[0].iov_base = &h->msg[type];
+        if (transmit(h, 1, until))
             return S3CAM_EFULL;
         h->due = (uint8_t)(h->due & ~(1u << type));
     }
+    return S3CAM_OK;
 }
 
-/* Makes the message of a type from n fields, of which the empty ones are left out, and sends it as soon as possible. */
-static int compose(s3cam *h, unsigned type, const struct iovec *f, unsigned n, uint32_t drain)
+/*
+ * Makes a message of texts and then numbers, as fields with the tags 1 and so on, and sends it as soon as possible. NULL, "" and 0 are left
+ * out. If it is too long nothing has changed.
+ */
+static int compose(s3cam *h, unsigned type, const char *const *text, unsigned texts, const uint32_t *number, unsigned numbers)
 {
-    size_t size = HEAD + 1;
+    struct message *m;
     unsigned i;
-    int r = S3CAM_ECLOSED;
+    size_t at = 0;
+    int r = S3CAM_EINVAL;
 
-    for (i = 0; i < n; i++) {
-        if (f[i].iov_len > SLOT)
-            return S3CAM_EINVAL;
-        size += f[i].iov_len + 3;
-    }
-    if (size > SLOT)
-        return S3CAM_EINVAL;
+    if (!h)
+        return r;
     lock(h);
-    if (h->open) {
-        uint8_t *m = h->msg[type], *p = m + HEAD;
-        for (i = 0; i < n; i++) {
-            size_t k = f[i].iov_len;
-            if (k) {
-                little(p, i + 1 + (k << 8), 3);
-                memcpy(p + 3, f[i].iov_base, k);
-                p += k + 3;
-            }
+    m = &h->draft;
+    if (!h->open)
+        goto out;
+    for (i = 0; i < texts + numbers; i++) {
+        uint32_t v = 0;
+        const void *from = &v;
+        size_t n = 0;
+        if (i >= texts) {
+            v = LE32(number[i - texts]);
+            n = v ? sizeof v : 0;
+        } else if (text[i]) {
+            from = text[i];
+            n = strlen(text[i]);
         }
-        *p++ = 1;
-        size = (size_t)(p - m);
-        m[0] = (uint8_t)type;
-        little(m + 4, size - HEAD, 4);
-        h->len[type] = (uint16_t)size;
-        h->due = (uint8_t)(h->due | 1u << type);
-        h->kept |= h->due;
-        h->until = now() + drain;
-        h->open = type != CLOSE;
-        pump(h, now() + h->put_ms);
-        r = S3CAM_OK;
+        if (n > BODY - 4 - at)
+            goto out;
+        if (n) {
+            m->body[at++] = (uint8_t)(i + 1);
+            m->body[at++] = (uint8_t)n;
+            m->body[at++] = (uint8_t)(n >> 8);
+            memcpy(m->body + at, from, n);
+            at += n;
+        }
+        if (at > BODY - 4)
+            goto out;
     }
+    m->body[at++] = 1;
+    m->head.type = (uint8_t)type;
+    m->head.length = LE32(at);
+    h->len[type] = (uint16_t)(at += HEAD);
+    memcpy(&h->msg[type], m, at);
+    h->due = (uint8_t)(h->due | 1u << type);
+    h->kept |= h->due;
+    if (type == CLOSE) {
+        h->open = 0;
+        h->until = now() + *number + TICK;
+    }
+    pump(h, now() + h->put_ms);
+    r = S3CAM_OK;
+out:
     unlock(h);
     return r;
 }
 
-/* ---- supervisor ---- */
+/* ---- the supervisor ---- */
 
 /* Reports a drop. The lock is held, but not during the call. */
 static void report(s3cam *h, const s3cam_drop *d)
@@ -260,25 +287,27 @@ static void report(s3cam *h, const s3cam_drop *d)
     }
 }
 
-/* Takes one message of n bytes after its header. The lock is held. */
-static void take(s3cam *h, uint8_t *m, size_t n)
+static void native(uint64_t *w, size_t n)
 {
-    uint8_t *p = m + HEAD, *end = p + n, next = *end;
-    union {
-        s3cam_drop d;
-        uint64_t w[5];
-    } u;
+    for (; n--; w++)
+        *w = LE64(*w);
+}
 
-    *end = 0;
-    switch (m[0]) {
+/* Takes one message of n bytes after its header. The lock is held. */
+static void take(s3cam *h, size_t n)
+{
+    char *text = h->in.u.text;
+    s3cam_drop d;
+
+    switch (h->in.head.type) {
     case READY:
         h->ready = 1;
         h->word[CONNECTS]++;
         break;
     case ERROR:
         if (n >= 2) {
-            h->code = (uint16_t)(p[0] | p[1] << 8);
-            copy(h->text, sizeof h->text, (char *)p + 2);
+            h->code = (uint16_t)((uint8_t)text[0] | (uint8_t)text[1] << 8);
+            copy(h->text, sizeof h->text, text + 2);
         }
         break;
     case CLOSED:
@@ -286,40 +315,43 @@ static void take(s3cam *h, uint8_t *m, size_t n)
         /* fall through */
     case COUNTERS:
         h->tries = 0;
-        n /= 8;
-        words(h->word + TOLD, p, n < WORDS - TOLD ? n : WORDS - TOLD);
+        n &= ~(size_t)7;
+        if (n > sizeof h->word[0] * (WORDS - TOLD))
+            n = sizeof h->word[0] * (WORDS - TOLD);
+        memcpy(h->word + TOLD, text, n);
+        native(h->word + TOLD, n / 8);
         break;
     case DROP:
-        if (n >= sizeof u.w) {
-            words(u.w, p, 5);
-            u.d.key = (char *)p + sizeof u.w;
-            report(h, &u.d);
+        if (n >= 40) {
+            native(h->in.u.word, 5);
+            memcpy(&d, text, 40);
+            d.key = text + 40;
+            report(h, &d);
         }
         break;
     default:
         break;
     }
-    *end = next;
 }
 
-/* Takes what has been received. Returns 0 if it is none of the agent's messages. */
+/* Takes the messages that have been received. Returns 0 if there is something that is none. */
 static int parse(s3cam *h)
 {
-    uint8_t *m = h->in;
-    size_t have = h->have;
-
-    while (have >= HEAD) {
-        size_t n = m[4] | (size_t)m[5] << 8;
-        if (n > REPLY || m[6] || m[7])
+    while (h->have >= HEAD) {
+        uint32_t n = LE32(h->in.head.length), end = n + HEAD;
+        char next, *p;
+        if (n > REPLY)
             return 0;
-        if (have < HEAD + n)
+        if (h->have < end)
             break;
-        take(h, m, n);
-        m += HEAD + n;
-        have -= HEAD + n;
+        p = (char *)&h->in + end;
+        next = *p;
+        *p = 0; /* texts */
+        take(h, n);
+        *p = next;
+        h->have -= end;
+        memmove(&h->in, p, h->have);
     }
-    memmove(h->in, m, have);
-    h->have = (uint16_t)have;
     return 1;
 }
 
@@ -336,20 +368,24 @@ static void hang_up(s3cam *h)
     d.key = "";
     d.frames = h->sent - h->word[SETTLED];
     memset(h->word + TOLD, 0, sizeof h->word - TOLD * sizeof h->word[0]);
-    if (h->sent) {
+    if (h->sent)
         h->skip = 1;
-        h->sent = 0;
-        if ((int64_t)d.frames > 0) {
-            h->word[LOST_AGENTS] += d.frames;
-            report(h, &d);
-        }
+    h->sent = 0;
+    if ((int64_t)d.frames > 0) {
+        h->word[LOST_AGENTS] += d.frames;
+        report(h, &d);
     }
 }
 
 /* Looks for a daemon, or starts an agent, and tells it all. */
 static void dial(s3cam *h)
 {
+    static char fd[] = "--fd", three[] = "3";
     int sv[2], c;
+    char *argv[4];
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    sigset_t set;
 
     h->retry = now() + ((uint32_t)TICK << h->tries);
     if (h->tries < 5)
@@ -361,12 +397,6 @@ static void dial(s3cam *h)
     h->pid = 0;
     sv[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (connect(sv[0], (struct sockaddr *)&h->addr, sizeof h->addr)) {
-        static char fd[] = "--fd", three[] = "3";
-        char *argv[4];
-        posix_spawn_file_actions_t files;
-        posix_spawnattr_t attr;
-        sigset_t set;
-
         close(sv[0]);
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv))
             return;
@@ -411,12 +441,12 @@ static int step(s3cam *h)
     if (h->fd < 0 && !left(h->retry))
         dial(h);
     wait_for(h->fd, POLLIN, TICK);
-    r = recv(h->fd, h->in + h->have, HEAD + REPLY - h->have, 0);
+    r = recv(h->fd, (char *)&h->in + h->have, HEAD + REPLY - h->have, 0);
     ok = r > 0 || (r < 0 && (errno == EAGAIN || errno == EINTR));
     lock(h);
     if (h->fd >= 0) {
         if (r > 0) {
-            h->have = (uint16_t)(h->have + r);
+            h->have += (uint32_t)r;
             ok = parse(h);
         }
         pump(h, now());
@@ -454,17 +484,12 @@ static s3cam *make(void)
 
 static int finish(s3cam *h, uint32_t drain)
 {
-    uint8_t ms[4];
-    struct iovec f;
-    int i, r;
+    int i, r = S3CAM_OK;
 
     if (drain > 1u << 30)
         drain = 1u << 30;
-    little(ms, drain, sizeof ms);
-    f.iov_base = ms;
-    f.iov_len = sizeof ms;
-    if (compose(h, CLOSE, &f, 1, drain + TICK))
-        return S3CAM_OK; /* somebody else does it, or has */
+    if (compose(h, CLOSE, NULL, 0, &drain, 1))
+        return r; /* somebody else does it, or has */
     if (h->threaded)
         pthread_join(h->thread, NULL);
     else
@@ -473,13 +498,14 @@ static int finish(s3cam *h, uint32_t drain)
     lock(h);
     close(h->fd);
     h->fd = -1;
-    r = h->closed && !h->word[PENDING] ? S3CAM_OK : S3CAM_EFULL;
+    if (!h->closed || h->word[PENDING])
+        r = S3CAM_EFULL;
     unlock(h);
     for (i = 50; i && h->pid > 0; i--) {
         if (waitpid(h->pid, NULL, WNOHANG))
             h->pid = 0;
         else
-            poll(NULL, 0, 10);
+            wait_for(-1, 0, 10);
     }
     return r;
 }
@@ -489,59 +515,36 @@ static int keep(char *dst, size_t size, const char *s, const char *variable, con
 {
     if (!s)
         s = getenv(variable);
-    if (!s)
-        s = otherwise;
-    copy(dst, size, s);
-    return strlen(s) < size;
+    return copy(dst, size, s ? s : otherwise);
 }
 
-/* Opens a handle that is not open. When this fails, h->text or the result says why. */
-static int begin(s3cam *h, const s3cam_options *options)
+/* Opens a handle that is not open, with the texts and numbers of s3cam_options. When this fails, h->text or the result says why. */
+static int begin(s3cam *h, const char *const *text, const uint32_t *number, s3cam_drop_fn *on_drop, void *user)
 {
     static const char hello[] = "\1\0\0\0\x14\0\0\0\0\0\0\0\0\0\0\0s3cm\1\0\1\0\0\0\0\0s3cam-c\1";
-    s3cam_options o;
-    struct iovec f[8];
-    uint8_t number[3][4];
-    int i, r;
+    int r = S3CAM_EINVAL;
 
-    memset(&o, 0, sizeof o);
-    memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     lock(h);
-    r = h->open;
-    if (!r) {
-        memset((char *)h + offsetof(s3cam, fd), 0, offsetof(s3cam, msg) - offsetof(s3cam, fd));
-        h->open = 1;
-        h->fd = -1;
+    if (h->open) {
+        unlock(h);
+        return r;
     }
+    memset((char *)h + offsetof(s3cam, fd), 0, offsetof(s3cam, draft) - offsetof(s3cam, fd));
+    h->open = 1;
+    h->fd = -1;
+    h->put_ms = number[3] ? number[3] : DEADLINE;
+    h->on_drop = on_drop;
+    h->user = user;
+    h->len[HELLO] = sizeof hello - 1;
+    memcpy(&h->msg[HELLO], hello, sizeof hello - 1);
+    h->kept = 1 << HELLO;
     unlock(h);
-    if (r)
-        return S3CAM_EINVAL;
     if (h->pid > 0) /* of the camera before, which has had its time */
         waitpid(h->pid, NULL, WNOHANG);
     h->pid = 0;
-    h->put_ms = o.put_deadline_ms ? o.put_deadline_ms : DEADLINE;
-    h->on_drop = o.on_drop;
-    h->user = o.user;
-    memcpy(h->msg[HELLO], hello, sizeof hello - 1);
-    h->len[HELLO] = sizeof hello - 1;
-    h->kept = 1 << HELLO;
-    for (i = 0; i < 5; i++) {
-        char *s;
-        memcpy(&s, (char *)&o + offsetof(s3cam_options, region) + (size_t)i * sizeof s, sizeof s);
-        f[i].iov_base = s;
-        f[i].iov_len = s ? strlen(s) : 0;
-    }
-    for (i = 0; i < 3; i++) {
-        uint32_t v;
-        memcpy(&v, (char *)&o + offsetof(s3cam_options, ring_bytes) + (size_t)i * sizeof v, sizeof v);
-        little(number[i], v, 4);
-        f[5 + i].iov_base = number[i];
-        f[5 + i].iov_len = v ? 4 : 0;
-    }
     h->addr.sun_family = AF_UNIX;
-    r = S3CAM_EINVAL;
-    if (keep(h->addr.sun_path, sizeof h->addr.sun_path, o.socket_path, "S3CAM_SOCKET", "/var/run/s3cam/agent.sock") &&
-        keep(h->agent, sizeof h->agent, o.agent_path, "S3CAM_AGENT", "s3cam-agent") && !compose(h, CONFIG, f, 8, 0)) {
+    if (keep(h->addr.sun_path, sizeof h->addr.sun_path, text[5], "S3CAM_SOCKET", "/var/run/s3cam/agent.sock") &&
+        keep(h->agent, sizeof h->agent, text[6], "S3CAM_AGENT", "s3cam-agent") && !compose(h, CONFIG, text, 5, number, 3)) {
         dial(h);
         while (h->fd >= 0 && !h->ready)
             step(h);
@@ -554,23 +557,34 @@ static int begin(s3cam *h, const s3cam_options *options)
 
 int s3cam_open(s3cam **handle, const s3cam_options *options, char *text, size_t size)
 {
+    union {
+        s3cam_options o;
+        struct { /* the same as arrays */
+            size_t size;
+            const char *text[7];
+            uint32_t number[4];
+        } a;
+    } u;
     s3cam *h = NULL;
     int r = S3CAM_EINVAL;
-    const char *why = "an option is too long";
+    const char *why = "wrong or too long options";
 
-    if (handle && options) {
-        *handle = NULL;
+    if (handle && options && options->size >= sizeof *options) {
+        u.o = *options;
+        r = S3CAM_ENOMEM;
         h = make();
-        r = h ? begin(h, options) : S3CAM_ENOMEM;
+        if (h)
+            r = begin(h, u.a.text, u.a.number, u.o.on_drop, u.o.user);
     }
-    if (text && size) {
-        if (r == S3CAM_EAGENT)
-            why = h->text[0] ? h->text : "no agent: it cannot be started, or it does not answer";
+    if (r == S3CAM_EAGENT)
+        why = h->text[0] ? h->text : "no agent can be started, or none answers";
+    if (text && size)
         copy(text, size, r ? why : "");
-    }
-    if (r)
+    if (r) {
         free(h);
-    else
+        h = NULL;
+    }
+    if (handle)
         *handle = h;
     return r;
 }
@@ -589,64 +603,48 @@ int s3cam_close(s3cam *h, uint32_t drain_ms)
 
 int s3cam_start(s3cam *h)
 {
-    int r;
+    int r = compose(h, START, NULL, 0, NULL, 0);
 
-    if (!h)
-        return S3CAM_EINVAL;
-    r = compose(h, START, NULL, 0, 0);
-    lock(h);
-    if (!r && h->open && !h->threaded) {
-        if (pthread_create(&h->thread, NULL, supervise, h))
-            r = S3CAM_ENOMEM;
-        else
-            h->threaded = 1;
+    if (!r) {
+        lock(h);
+        if (h->open && !h->threaded) {
+            if (pthread_create(&h->thread, NULL, supervise, h))
+                r = S3CAM_EAGENT;
+            else
+                h->threaded = 1;
+        }
+        unlock(h);
     }
-    unlock(h);
     return r;
 }
 
 /* ---- settings and counters ---- */
 
-/* Sends up to three strings. */
-static int strings(s3cam *h, unsigned type, const char *a, const char *b, const char *c)
-{
-    const char *s[3];
-    struct iovec f[3];
-    int i;
-
-    s[0] = a;
-    s[1] = b;
-    s[2] = c;
-    for (i = 0; i < 3; i++) {
-        memcpy(&f[i].iov_base, &s[i], sizeof s[i]);
-        f[i].iov_len = s[i] ? strlen(s[i]) : 0;
-    }
-    return h ? compose(h, type, f, 3, 0) : S3CAM_EINVAL;
-}
-
 int s3cam_set_credentials(s3cam *h, const char *key, const char *secret, const char *token)
 {
-    return key && secret ? strings(h, CREDENTIALS, key, secret, token) : S3CAM_EINVAL;
+    const char *s[3];
+
+    s[0] = key;
+    s[1] = secret;
+    s[2] = token;
+    return key && secret ? compose(h, CREDENTIALS, s, 3, NULL, 0) : S3CAM_EINVAL;
 }
 
-int s3cam_set_tags(s3cam *h, const char *tags) { return strings(h, TAGS, tags, NULL, NULL); }
+int s3cam_set_tags(s3cam *h, const char *tags) { return compose(h, TAGS, &tags, 1, NULL, 0); }
 
-int s3cam_flush(s3cam *h) { return strings(h, FLUSH, NULL, NULL, NULL); }
+int s3cam_flush(s3cam *h) { return compose(h, FLUSH, NULL, 0, NULL, 0); }
 
 int s3cam_get_counters(s3cam *h, s3cam_counters *c)
 {
     size_t n;
 
-    if (!h || !c || c->size < sizeof c->size)
+    if (!h || !c || c->size < offsetof(s3cam_counters, lost_video))
         return S3CAM_EINVAL;
-    n = c->size;
-    memset((char *)c + sizeof c->size, 0, n - sizeof c->size);
-    if (n >= offsetof(s3cam_counters, lost_video)) {
-        n -= offsetof(s3cam_counters, lost_video);
-        lock(h);
-        memcpy((char *)c + offsetof(s3cam_counters, lost_video), h->word, n < sizeof h->word ? n : sizeof h->word);
-        unlock(h);
-    }
+    n = c->size - offsetof(s3cam_counters, lost_video);
+    memset(&c->lost_video, 0, n);
+    lock(h);
+    memcpy(&c->lost_video, h->word, n < sizeof h->word ? n : sizeof h->word);
+    unlock(h);
     return S3CAM_OK;
 }
 
@@ -686,64 +684,64 @@ enum { IDR_BEGINS = 5 << 1 | 1 };
 
 static int put(s3cam *h, int audio, const s3cam_frame *f)
 {
-    struct iovec v[S3CAM_MAX_PARTS + 2];
-    uint8_t head[HEAD + 1];
-    size_t i, size = 1, n;
-    uint32_t until;
-    int slice = 0, r = S3CAM_ECLOSED;
+    static uint8_t whole = 1;
+    struct iovec *v;
+    size_t i, size = 1;
+    uint32_t until, lost, one = 1;
+    int slice = 0, r = S3CAM_EINVAL;
 
     if (!h || !f || !f->part || f->parts > S3CAM_MAX_PARTS)
-        return S3CAM_EINVAL;
+        return r;
     until = now() + h->put_ms;
-    n = f->parts;
-    for (i = 0; i < n; i++) {
-        const s3cam_part *p = f->part + i;
-        if (p->size > S3CAM_MAX_FRAME || (p->size && !p->data))
-            return S3CAM_EINVAL;
-        memcpy(&v[i + 1].iov_base, &p->data, sizeof p->data);
-        v[i + 1].iov_len = p->size;
-        size += p->size;
+    lock(h);
+    v = h->part + 1;
+    for (i = 0; i < f->parts; i++, v++) {
+        v->iov_base = (void *)(uintptr_t)f->part[i].data;
+        v->iov_len = f->part[i].size;
+        if (v->iov_len > S3CAM_MAX_FRAME || (v->iov_len && !v->iov_base))
+            goto out;
+        size += v->iov_len;
     }
     if (size - 2 >= S3CAM_MAX_FRAME)
-        return S3CAM_EINVAL;
+        goto out;
+    v->iov_base = &whole;
+    v->iov_len = 1;
     if (!audio)
-        slice = first_slice(v + 1, n);
-    v[0].iov_base = head;
-    v[0].iov_len = HEAD;
-    v[n + 1].iov_base = head + HEAD;
-    v[n + 1].iov_len = 1;
-    head[HEAD] = 1;
-
-    lock(h);
-    if (h->open) {
-        uint32_t lost = h->lost[audio];
-        little(head, (uint32_t)(VIDEO + audio) | lost << 16, 4);
-        little(head + 4, size, 4);
-        little(head + 8, f->pts_us, 8);
-        r = S3CAM_EFULL;
-        if (h->ready && !(h->skip && slice && slice != IDR_BEGINS) && !(r = pump(h, until)))
-            r = transmit(h, v, (uint8_t)(n + 2), until);
-        if (!r) {
-            h->lost[audio] = 0;
-            h->sent += slice & 1;
-            if (slice == IDR_BEGINS)
-                h->skip = 0;
-            if (h->news & h->s3_hls) {
-                h->news = 0;
-                r = S3CAM_EFULL;
-            }
-        } else {
-            uint32_t one = 1;
-            if (!audio) {
-                if (h->skip)
-                    one = slice & 1; /* a picture; else something of a picture that is counted already */
-                h->skip = 1;
-            }
-            h->word[audio] += one;
-            lost += one;
-            h->lost[audio] = (uint16_t)(lost < 65535 ? lost : 65535);
-        }
+        slice = first_slice(h->part + 1, i);
+    r = S3CAM_ECLOSED;
+    if (!h->open)
+        goto out;
+    r = S3CAM_EFULL;
+    lost = h->lost[audio];
+    if (h->ready && !(h->skip && slice && slice != IDR_BEGINS) && !pump(h, until)) {
+        h->head.type = (uint8_t)(VIDEO + audio);
+        h->head.lost = LE16(lost);
+        h->head.length = LE32(size);
+        h->head.time = LE64(f->pts_us);
+        h->part[0].iov_base = &h->head;
+        h->part[0].iov_len = HEAD;
+        r = transmit(h, (uint8_t)(i + 2), until);
     }
+    if (!r) {
+        h->lost[audio] = 0;
+        h->sent += slice & 1;
+        if (slice == IDR_BEGINS)
+            h->skip = 0;
+        if (h->news & h->s3_hls) {
+            h->news = 0;
+            r = S3CAM_EFULL;
+        }
+    } else {
+        if (!audio) {
+            if (h->skip)
+                one = slice & 1; /* a picture; else something of a picture that is counted already */
+            h->skip = 1;
+        }
+        h->word[audio] += one;
+        lost += one;
+        h->lost[audio] = (uint16_t)(lost < 65535 ? lost : 65535);
+    }
+out:
     unlock(h);
     return r;
 }
@@ -761,38 +759,30 @@ uint8_t const_fill_word[S3_HLS_TS_PACKET_SIZE] = {FF44, FF44, FF44, FF44, FF4, F
 
 int32_t S3_HLS_SDK_Initialize(uint32_t buffer_size, char *region, char *bucket, char *prefix, char *endpint)
 {
-    s3cam_options o;
+    const char *text[7] = {0};
+    uint32_t number[4] = {0};
 
+    text[0] = region;
+    text[1] = bucket;
+    text[2] = prefix;
+    text[3] = endpint;
+    number[0] = buffer_size;
+    number[2] = S3CAM_BUCKET_IN_HOST | S3CAM_BUCKET_ROOT;
     if (!region || !bucket || strlen(region) < 3)
         return S3_HLS_UNKNOWN_INTERNAL_ERROR;
-    memset(&o, 0, sizeof o);
-    o.size = sizeof o;
-    o.region = region;
-    o.bucket = bucket;
-    o.prefix = prefix;
-    o.endpoint = endpint;
-    o.ring_bytes = buffer_size;
-    o.flags = S3CAM_BUCKET_IN_HOST | S3CAM_BUCKET_ROOT;
     if (!camera)
         camera = make();
-    if (!camera || begin(camera, &o))
+    if (!camera || begin(camera, text, number, NULL, NULL))
         return S3_HLS_UNKNOWN_INTERNAL_ERROR;
     camera->s3_hls = 1;
     return S3_HLS_OK;
 }
 
-/* Put says that nothing is initialised in another way than the rest. */
-static int32_t invalid(int r) { return r == S3CAM_ECLOSED ? S3_HLS_INVALID_PARAMETER : r; }
+int32_t S3_HLS_SDK_Set_Credential(char *ak, char *sk, char *token) { return s3cam_set_credentials(camera, ak, sk, token); }
 
-int32_t S3_HLS_SDK_Set_Credential(char *ak, char *sk, char *token) { return invalid(s3cam_set_credentials(camera, ak, sk, token)); }
+int32_t S3_HLS_SDK_Set_Tag(char *object_tag) { return s3cam_set_tags(camera, object_tag); }
 
-int32_t S3_HLS_SDK_Set_Tag(char *object_tag) { return invalid(s3cam_set_tags(camera, object_tag)); }
-
-int32_t S3_HLS_SDK_Start_Upload(void)
-{
-    int r = s3cam_start(camera);
-    return r == S3CAM_ENOMEM ? S3_HLS_UNKNOWN_INTERNAL_ERROR : invalid(r);
-}
+int32_t S3_HLS_SDK_Start_Upload(void) { return s3cam_start(camera); }
 
 static int32_t put_pack(int audio, const S3_HLS_FRAME_PACK *pack)
 {
@@ -842,7 +832,8 @@ LAYOUT(count, 160, 96, offsetof(S3_HLS_FRAME_PACK, item_count));
 LAYOUT(pack, 168, 104, sizeof(S3_HLS_FRAME_PACK));
 #endif
 /* What is copied as arrays. */
-LAYOUT(strings, 32, 16, offsetof(s3cam_options, camera) - offsetof(s3cam_options, region));
-LAYOUT(numbers, 8, 8, offsetof(s3cam_options, flags) - offsetof(s3cam_options, ring_bytes));
+LAYOUT(numbers, 64, 32, offsetof(s3cam_options, ring_bytes));
+LAYOUT(callback, 80, 48, offsetof(s3cam_options, on_drop));
 LAYOUT(counters, 8 * WORDS, 8 * WORDS, sizeof(s3cam_counters) - offsetof(s3cam_counters, lost_video));
 LAYOUT(drop, 40, 40, offsetof(s3cam_drop, key));
+LAYOUT(head, 16, 16, sizeof(struct head));

@@ -142,8 +142,8 @@ func TestOpenFailsWithTheReason(t *testing.T) {
 		{"the agent's text, cut", "region: it is missing; and so on and so on and so on and so on ", func(c *conn) {
 			c.tell(wire.AppendError(nil, wire.CodeConfig, "region: it is missing; and so on and so on and so on and so on and so on"))
 		}},
-		{"it hangs up", "no agent: it cannot be started, or it does not answer", func(*conn) {}},
-		{"it sends what is no message", "no agent: it cannot be started, or it does not answer", func(c *conn) { c.tell(bytes.Repeat([]byte{0xff}, 64)) }},
+		{"it hangs up", "no agent can be started, or none answers", func(*conn) {}},
+		{"it sends what is no message", "no agent can be started, or none answers", func(c *conn) { c.tell(bytes.Repeat([]byte{0xff}, 64)) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

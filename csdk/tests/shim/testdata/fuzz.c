@@ -32,7 +32,7 @@ static void feed(const uint8_t *p, size_t n)
 
     if (!h)
         h = make();
-    memset((char *)h + offsetof(s3cam, fd), 0, offsetof(s3cam, msg) - offsetof(s3cam, fd));
+    memset((char *)h + offsetof(s3cam, fd), 0, offsetof(s3cam, draft) - offsetof(s3cam, fd));
     h->fd = -1;
     h->on_drop = on_drop;
     h->user = h;
@@ -43,8 +43,8 @@ static void feed(const uint8_t *p, size_t n)
             k = n - at;
         if (k > room)
             k = room;
-        memcpy(h->in + h->have, p + at, k);
-        h->have = (uint16_t)(h->have + k);
+        memcpy((char *)&h->in + h->have, p + at, k);
+        h->have += (uint32_t)k;
         at += k;
         lock(h);
         ok = parse(h);
