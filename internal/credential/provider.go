@@ -57,7 +57,9 @@ func (f fixed) Refresh(context.Context) error {
 }
 
 // Settable is a provider whose credentials somebody else sets. The zero value has none and is ready.
-type Settable struct{ c atomic.Pointer[sigv4.Credentials] }
+type Settable struct {
+	c atomic.Pointer[sigv4.Credentials]
+}
 
 // Set replaces the credentials. Requests under way keep those that they have.
 func (s *Settable) Set(c sigv4.Credentials) { s.c.Store(&c) }
