@@ -91,6 +91,32 @@ func (c *Client) verify(chain []*x509.Certificate, at time.Time) error {
 	return err
 }
 
+// Time asks the server for the time, without anything signed or secret: for who cannot get credentials yet since the clock is wrong. As
+// Put, it verifies the certificate, for any time only if Config.ServerTime allows that.
+func (c *Client) Time(ctx context.Context) (time.Time, error) {
+	c.time = c.cfg.Now().UTC()
+	r, err := c.http.Do(ctx, c.timeRequest())
+	if err != nil {
+		problem, ok := c.dateProblem(err)
+		if !ok || !c.cfg.ServerTime {
+			return time.Time{}, fmt.Errorf("s3: time of the server: %w", err)
+		}
+		t, err := c.learnTime(ctx, problem)
+		if !t.IsZero() {
+			err = nil
+		}
+		return t, err
+	}
+	if r.Date.IsZero() {
+		return time.Time{}, errors.New("s3: the server does not tell its time")
+	}
+	return r.Date, nil
+}
+
+func (c *Client) timeRequest() *http1.Request {
+	return &http1.Request{Method: "HEAD", Target: "/", Host: c.at.host, Header: []http1.Field{{Name: "User-Agent", Value: "s3cam"}}}
+}
+
 // learnTime asks the server for the time. The request has nothing in it but the host's name. What makes the answer worth something: whoever
 // answers holds the key of a certificate for this host, made by a root that is trusted, and the time has to lie within the dates of
 // that whole chain. What it cannot tell is an old certificate whose key got into other hands, which is why this is for those who ask for it.
@@ -111,7 +137,7 @@ func (c *Client) learnTime(ctx context.Context, problem *dateError) (time.Time, 
 	}
 	h := http1.New(cfg)
 	defer h.Close()
-	r, err := h.Do(ctx, &http1.Request{Method: "HEAD", Target: "/", Host: c.at.host, Header: []http1.Field{{Name: "User-Agent", Value: "s3cam"}}})
+	r, err := h.Do(ctx, c.timeRequest())
 	switch {
 	case err != nil:
 		return fail(err)

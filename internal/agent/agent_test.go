@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/s3cam/s3cam/internal/agent"
+	"github.com/s3cam/s3cam/internal/h264"
+	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
+	"github.com/s3cam/s3cam/internal/wire"
+	"github.com/s3cam/s3cam/mpegts"
+)
+
+// daemon is an agent that listens on a socket, in this process.
+type daemon struct {
+	t      testing.TB
+	socket string
+	stop   context.CancelFunc
+	ended  chan error
+	logged lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func start(t testing.TB, settings ...string) *daemon {
+	t.Helper()
+	d := &daemon{t: t, socket: filepath.Join(t.TempDir(), "agent.sock"), ended: make(chan error, 1)}
+	cfg, err := agent.Load(append([]string{"--socket", d.socket, "--log-level", "debug", "--drain", "5s", "--keep-text"}, settings...), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := agent.New(cfg, agent.Options{Logger: agent.NewLogger(&cfg, &d.logged)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	d.stop = stop
+	go func() { d.ended <- a.Run(ctx, nil) }()
+	t.Cleanup(func() {
+		stop()
+		if err, ok := <-d.ended; ok && err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if t.Failed() {
+			t.Log(d.logged.String())
+		}
+	})
+	return d
+}
+
+// end stops the agent and returns what Run did.
+func (d *daemon) end() error {
+	d.stop()
+	err := <-d.ended
+	close(d.ended)
+	return err
+}
+
+// firmware is the other end of a connection.
+type firmware struct {
+	t   testing.TB
+	nc  net.Conn
+	in  *wire.Reader
+	buf []byte
+}
+
+func (d *daemon) connect() *firmware {
+	d.t.Helper()
+	var nc net.Conn
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		var err error
+		if nc, err = net.Dial("unix", d.socket); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond) // until the agent listens
+	}
+	f := &firmware{t: d.t, nc: nc, in: wire.NewReplyReader(nc)}
+	d.t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(30 * time.Second))
+	return f
+}
+
+func (f *firmware) send(b []byte, err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := f.nc.Write(b); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *firmware) hello(c wire.Config) {
+	f.t.Helper()
+	f.send(wire.AppendHello(nil, wire.Hello{PID: 7, Client: "test"}))
+	f.send(wire.AppendConfig(nil, c))
+}
+
+// next returns the next message of a type, past others, or fails.
+func (f *firmware) next(types ...wire.Type) wire.Message {
+	f.t.Helper()
+	for {
+		m, err := f.in.Next()
+		if err != nil {
+			f.t.Fatalf("waiting for %v: %v", types, err)
+		}
+		if slices.Contains(types, m.Type) {
+			m.Payload = bytes.Clone(m.Payload)
+			return m
+		}
+		if m.Type == wire.TypeError {
+			code, text, _ := wire.ParseError(m.Payload)
+			f.t.Fatalf("ERROR %d: %s", code, text)
+		}
+	}
+}
+
+func (f *firmware) video(pts time.Duration, lost int, parts ...[]byte) {
+	f.t.Helper()
+	f.send(wire.AppendMedia(f.buf[:0], wire.TypeVideo, pts, lost, parts...))
+}
+
+func (f *firmware) closed(drain time.Duration) wire.Counters {
+	f.t.Helper()
+	f.send(wire.AppendClose(nil, drain), nil)
+	c, err := wire.ParseCounters(f.next(wire.TypeClosed).Payload)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := f.in.Next(); err != io.EOF {
+		f.t.Errorf("after CLOSED: %v, want the end", err)
+	}
+	return c
+}
+
+// stream is a made-up camera: 25 pictures a second, an IDR every second, each picture tells its number.
+func stream(seconds int) (units [][]byte) {
+	sps := []byte{0, 0, 0, 1, 0x67, 0x42, 0xC0, 0x1E, 0xDA, 0x02, 0x80, 0xBF, 0xE5, 0xC0, 0x44, 0, 0, 3, 0, 4, 0, 0, 3, 0, 0xCA, 0x3C, 0x58, 0xBA, 0x80}
+	pps := []byte{0, 0, 0, 1, 0x68, 0xCE, 0x0F, 0x2C, 0x80}
+	for i := range seconds * 25 {
+		slice := []byte{0, 0, 0, 1, 0x41, 0x9A}
+		var u []byte
+		if i%25 == 0 {
+			slice = []byte{0, 0, 0, 1, 0x65, 0x88}
+			u = append(append(u, sps...), pps...)
+		}
+		u = append(u, slice...)
+		u = fmt.Appendf(u, "picture %06d;", i)
+		u = append(u, bytes.Repeat([]byte{0x5A}, 400)...)
+		units = append(units, u)
+	}
+	return units
+}
+
+// pictures reads the numbers back out of everything that a bucket holds.
+func pictures(t testing.TB, b *s3servertest.Bucket, prefix string) (numbers []int, keys []string) {
+	t.Helper()
+	err := b.List(t.Context(), prefix, "", 0, func(key []byte, _ int64) bool { keys = append(keys, string(key)); return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		data, err := b.ReadRange(t.Context(), key, 0, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := mpegts.NewDemuxer(bytes.NewReader(data))
+		for {
+			u, err := d.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, rest, ok := bytes.Cut(u.Data, []byte("picture ")); ok {
+				var n int
+				fmt.Sscanf(string(rest), "%06d", &n)
+				numbers = append(numbers, n)
+			}
+		}
+	}
+	return numbers, keys
+}
+
+func into(b *s3servertest.Bucket) []string {
+	return []string{"--endpoint", b.URL, "--path-style", "--region", b.Region, "--bucket", b.Name(), "--access-key", b.AccessKey, "--secret-key", b.SecretKey, "--segment", "1s"}
+}
+
+func count(n int) (all []int) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
+}
+
+func TestFirmwareRecords(t *testing.T) {
+	units := stream(4)
+	tests := []struct {
+		name string
+		feed func(f *firmware, i int, u []byte, pts time.Duration)
+	}{
+		{"whole access units", func(f *firmware, _ int, u []byte, pts time.Duration) { f.video(pts, 0, u) }},
+		{"one NAL unit per message", func(f *firmware, _ int, u []byte, pts time.Duration) {
+			for nal := range h264.NALUnits(u) {
+				f.video(pts, 0, []byte{0, 0, 1}, nal)
+			}
+		}},
+		{"messages broken off in between", func(f *firmware, i int, u []byte, pts time.Duration) {
+			if i%7 == 3 { // a void message of the same picture, then the picture
+				b, _ := wire.AppendMedia(nil, wire.TypeVideo, pts, 9, u)
+				b[len(b)-1] = wire.Void
+				f.send(b, nil)
+			}
+			f.video(pts, 0, u)
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := s3servertest.New(t)
+			f := start(t, into(b)...).connect()
+			f.hello(wire.Config{Prefix: "/door/"})
+			f.next(wire.TypeReady)
+			f.send(wire.AppendStart(nil), nil)
+			for i, u := range units {
+				tt.feed(f, i, u, time.Duration(i)*40*time.Millisecond)
+			}
+			c := f.closed(10 * time.Second)
+			got, keys := pictures(t, b, "door/")
+			if want := count(len(units)); !slices.Equal(got, want) {
+				t.Errorf("stored pictures %v, want 0 to %d; keys %q", got, len(want)-1, keys)
+			}
+			if c.VideoFrames != 100 || c.Settled != 100 || c.StoredFrames != 100 || c.PendingSegments != 0 || c.DroppedFrames != 0 || c.StoredSegments != uint64(len(keys)) {
+				t.Errorf("CLOSED = %+v", c)
+			}
+		})
+	}
+}
+
+func TestNothingIsUploadedBeforeStart(t *testing.T) {
+	b := s3servertest.New(t)
+	f := start(t, into(b)...).connect()
+	f.hello(wire.Config{Prefix: "cam"})
+	f.next(wire.TypeReady)
+	units := stream(3)
+	for i, u := range units {
+		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+	}
+	for {
+		c, err := wire.ParseCounters(f.next(wire.TypeCounters).Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.PendingSegments >= 2 {
+			break
+		}
+	}
+	if got, _ := pictures(t, b, ""); len(got) != 0 {
+		t.Errorf("%d pictures are stored before START", len(got))
+	}
+	f.send(wire.AppendStart(nil), nil)
+	f.closed(10 * time.Second)
+	if got, _ := pictures(t, b, ""); len(got) != len(units) {
+		t.Errorf("%d pictures stored after START, want %d", len(got), len(units))
+	}
+}
+
+func TestLostPicturesCostTheRestOfTheGOP(t *testing.T) {
+	b := s3servertest.New(t)
+	f := start(t, into(b)...).connect()
+	f.hello(wire.Config{Prefix: "cam"})
+	f.next(wire.TypeReady)
+	f.send(wire.AppendStart(nil), nil)
+	units := stream(3)
+	for i, u := range units {
+		switch {
+		case i == 30 || i == 31:
+		case i == 32:
+			f.video(time.Duration(i)*40*time.Millisecond, 2, u)
+		default:
+			f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+		}
+	}
+	c := f.closed(10 * time.Second)
+	got, _ := pictures(t, b, "")
+	want := append(count(30), count(75)[50:]...)
+	if !slices.Equal(got, want) {
+		t.Errorf("stored %v, want up to 29 and from 50 on", got)
+	}
+	if c.VideoFrames != 73 || c.DroppedFrames != 18 || c.StoredFrames != 55 || c.Settled != 73 {
+		t.Errorf("CLOSED = %+v, want 73 received, 55 stored, 18 dropped", c)
+	}
+}
+
+func TestSettingsThatAreRefusedSayWhy(t *testing.T) {
+	d := start(t)
+	tests := []struct {
+		name string
+		c    wire.Config
+		want string
+	}{
+		{"no bucket", wire.Config{Region: "eu-west-1", Prefix: "a"}, "bucket is set neither"},
+		{"no region", wire.Config{Bucket: "b", Prefix: "a"}, "region is set neither"},
+		{"no prefix", wire.Config{Bucket: "bucket", Region: "eu-west-1"}, "prefix: bad camera prefix"},
+		{"a bad prefix", wire.Config{Bucket: "bucket", Region: "eu-west-1", Prefix: "a//b"}, "prefix: bad camera prefix"},
+		{"a small ring", wire.Config{Bucket: "bucket", Region: "eu-west-1", Prefix: "a", RingBytes: 1000}, "RingBytes"},
+		{"a bad endpoint", wire.Config{Bucket: "bucket", Region: "eu-west-1", Prefix: "a", Endpoint: "ftp://x"}, "ftp"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := d.connect()
+			f.t = t
+			f.hello(tt.c)
+			code, text, err := wire.ParseError(f.next(wire.TypeError).Payload)
+			if err != nil || code != wire.CodeConfig || !strings.Contains(text, tt.want) {
+				t.Errorf("ERROR %d %q, %v; want code %d and %q", code, text, err, wire.CodeConfig, tt.want)
+			}
+			if _, err := f.in.Next(); err != io.EOF {
+				t.Errorf("then %v, want the end", err)
+			}
+		})
+	}
+}
+
+func TestFirmwareThatDiesComesBackToItsCamera(t *testing.T) {
+	b := s3servertest.New(t)
+	d := start(t, into(b)...)
+	units := stream(6)
+	f := d.connect()
+	f.hello(wire.Config{Prefix: "cam"})
+	f.next(wire.TypeReady)
+	f.send(wire.AppendStart(nil), nil)
+	for i, u := range units[:60] {
+		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+	}
+	f.nc.Close() // without CLOSE
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if got, _ := pictures(t, b, ""); len(got) == 60 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%d pictures of the firmware that died are stored, want 60", len(got))
+		}
+		time.Sleep(20 * time.Millisecond) // polls the store
+	}
+	f = d.connect()
+	f.hello(wire.Config{Prefix: "cam"})
+	f.next(wire.TypeReady)
+	f.send(wire.AppendStart(nil), nil)
+	for i, u := range units[100:] { // begins with an IDR; its clock too begins anew
+		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+	}
+	c := f.closed(10 * time.Second)
+	if c.VideoFrames != 50 || c.StoredFrames+c.DroppedFrames != 50 {
+		t.Errorf("CLOSED = %+v, want the 50 pictures of this connection", c)
+	}
+	got, keys := pictures(t, b, "")
+	if !slices.Equal(got[:60], count(60)) || !slices.IsSorted(got) || !slices.IsSorted(keys) {
+		t.Errorf("stored %v under %q", got, keys)
+	}
+}
+
+func TestTheNewerConnectionWins(t *testing.T) {
+	b := s3servertest.New(t)
+	d := start(t, into(b)...)
+	old := d.connect()
+	old.hello(wire.Config{Prefix: "cam"})
+	old.next(wire.TypeReady)
+	f := d.connect()
+	f.hello(wire.Config{Prefix: "cam"})
+	f.next(wire.TypeReady)
+	if code, text, _ := wire.ParseError(old.next(wire.TypeError).Payload); code != wire.CodeBusy {
+		t.Errorf("the old one heard %d %q, want busy", code, text)
+	}
+	if _, err := old.in.Next(); err == nil {
+		t.Error("the old connection goes on")
+	}
+	f.send(wire.AppendStart(nil), nil)
+	for i, u := range stream(2) {
+		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+	}
+	if c := f.closed(10 * time.Second); c.StoredFrames != 50 {
+		t.Errorf("CLOSED = %+v, want 50 stored", c)
+	}
+}
+
+func TestTwoCamerasWithCredentialsOfTheirOwn(t *testing.T) {
+	b := s3servertest.New(t)
+	d := start(t, "--endpoint", b.URL, "--path-style", "--bucket", b.Name(), "--segment", "1s")
+	units := stream(3)
+	var feeding sync.WaitGroup
+	for _, name := range []string{"one", "two"} {
+		f := d.connect()
+		f.hello(wire.Config{Prefix: name, Camera: name, Region: b.Region})
+		f.next(wire.TypeReady)
+		f.send(wire.AppendCredentials(nil, wire.Credentials{AccessKeyID: b.AccessKey, SecretAccessKey: b.SecretKey}))
+		f.send(wire.AppendTags(nil, "camera="+name))
+		f.send(wire.AppendStart(nil), nil)
+		feeding.Go(func() {
+			for i, u := range units {
+				f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+			}
+			if c := f.closed(10 * time.Second); c.StoredFrames != uint64(len(units)) {
+				t.Errorf("%s: CLOSED = %+v", name, c)
+			}
+		})
+	}
+	feeding.Wait()
+	for _, name := range []string{"one/", "two/"} {
+		if got, _ := pictures(t, b, name); !slices.Equal(got, count(len(units))) {
+			t.Errorf("%s: stored %v", name, got)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	b := s3servertest.New(t)
+	d := start(t, into(b)...)
+	f := d.connect()
+	f.hello(wire.Config{Prefix: "cam", Camera: "front"})
+	f.next(wire.TypeReady)
+	f.send(wire.AppendStart(nil), nil)
+	for i, u := range stream(2) {
+		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+	}
+	f.send(wire.AppendFlush(nil), nil)
+	for {
+		if c, _ := wire.ParseCounters(f.next(wire.TypeCounters).Payload); c.StoredFrames == 50 {
+			break
+		}
+	}
+	var text strings.Builder
+	if err := agent.AskStatus(t.Context(), d.socket, false, &text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"healthy: s3cam-agent", "1 cameras", "front: healthy", "received   50 pictures", b.Name() + "/cam"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("status lacks %q:\n%s", want, text.String())
+		}
+	}
+	text.Reset()
+	if err := agent.AskStatus(t.Context(), d.socket, true, &text); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Status  string
+		Cameras []map[string]any
+	}
+	if err := json.Unmarshal([]byte(text.String()), &got); err != nil {
+		t.Fatalf("%v in %s", err, text.String())
+	}
+	if got.Status != "healthy" || len(got.Cameras) != 1 || got.Cameras[0]["name"] != "front" || got.Cameras[0]["stored_frames"] != 50.0 {
+		t.Errorf("status = %+v", got)
+	}
+	if strings.Contains(text.String()+d.logged.String(), b.SecretKey) {
+		t.Error("a secret is in the status or the log")
+	}
+}
+
+func TestStoppingDrains(t *testing.T) {
+	b := s3servertest.New(t)
+	d := start(t, into(b)...)
+	f := d.connect()
+	f.hello(wire.Config{Prefix: "cam"})
+	f.next(wire.TypeReady)
+	f.send(wire.AppendStart(nil), nil)
+	units := stream(2)
+	for i, u := range units {
+		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+	}
+	f.send(wire.AppendStatus(nil), nil)
+	f.next(wire.TypeStatusText) // everything before it has been read
+	if err := d.end(); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := pictures(t, b, ""); !slices.Equal(got, count(len(units))) {
+		t.Errorf("stored %v", got)
+	}
+}
+
+func TestASocketInUseIsNotTaken(t *testing.T) {
+	d := start(t)
+	d.connect()
+	cfg, err := agent.Load([]string{"--socket", d.socket, "--log", "none"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := agent.New(cfg, agent.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "another agent listens") {
+		t.Errorf("Run = %v", err)
+	}
+	d.connect() // still there
+}
+
+func TestGarbageEndsOnlyItsConnection(t *testing.T) {
+	b := s3servertest.New(t)
+	d := start(t, into(b)...)
+	for _, garbage := range []string{"GET / HTTP/1.1\r\n\r\n", strings.Repeat("\xff", 64), "\x10\x00\x00\x00\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00"} {
+		f := d.connect()
+		f.send([]byte(garbage), nil)
+		if code, _, _ := wire.ParseError(f.next(wire.TypeError).Payload); code != wire.CodeProtocol {
+			t.Errorf("%q: code %d, want %d", garbage, code, wire.CodeProtocol)
+		}
+	}
+	f := d.connect()
+	f.hello(wire.Config{Prefix: "cam"})
+	f.next(wire.TypeReady)
+}

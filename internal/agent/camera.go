@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/s3cam/s3cam/internal/credential"
+	"github.com/s3cam/s3cam/internal/s3put"
+	"github.com/s3cam/s3cam/internal/sigv4"
+	"github.com/s3cam/s3cam/internal/spool"
+	"github.com/s3cam/s3cam/internal/wire"
+	"github.com/s3cam/s3cam/uploader"
+)
+
+// camera records one camera into one place. It outlives the connection that it was made for, until it is drained.
+type camera struct {
+	cfg   CameraConfig
+	id    string // bucket and prefix: what must not be recorded twice
+	log   *slog.Logger
+	up    *uploader.Uploader
+	put   *putter
+	keys  *keys
+	spool *spool.Spool // nil: none
+	now   func() time.Time
+	born  time.Time
+
+	mu        sync.Mutex
+	conn      *connection // that feeds it now
+	linger    *time.Timer // ends it when nobody comes back
+	lastFrame time.Time
+	lastLoss  time.Time // of footage
+	failing   time.Time // since when uploads fail; zero: they do not
+	problem   error     // the last one that somebody has to act on
+	closed    chan struct{}
+	closing   bool
+	closeErr  error
+}
+
+// id names the place that a configuration records to.
+func (k *CameraConfig) id() string {
+	if k.BucketInHost {
+		return k.Endpoint + "\x00" + k.Prefix
+	}
+	return k.Endpoint + "\x00" + k.Bucket + "\x00" + k.Prefix
+}
+
+// label is what people know the camera as.
+func (k *CameraConfig) label() string {
+	switch {
+	case k.Name != "":
+		return k.Name
+	case k.Prefix != "":
+		return k.Prefix
+	}
+	return "(bucket root)"
+}
+
+// newCamera starts the upload worker. Errors are about the configuration.
+func (a *Agent) newCamera(k CameraConfig) (*camera, error) {
+	log := a.log.With("camera", k.label())
+	c := &camera{cfg: k, id: k.id(), log: log, now: a.now, born: a.now(), keys: &keys{}, closed: make(chan struct{})}
+	roots, err := a.roots(k.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	if c.keys.configured, err = a.provider(&k, roots, log); err != nil {
+		return nil, err
+	}
+	c.put = &putter{stored: a.firstStored, serverTime: k.ServerTime, clock: a.state}
+	c.put.client, err = s3put.New(s3put.Config{
+		Endpoint: k.Endpoint, Region: k.Region, Bucket: k.Bucket, PathStyle: k.PathStyle, BucketInHost: k.BucketInHost,
+		Credentials: c.keys.retrieve, RootCAs: roots, AnyCipher: k.AnyCipher, NoCondition: k.NoCondition, NoChecksum: k.NoChecksum,
+		Now: a.now, TimeFloor: a.state.floor, ServerTime: k.ServerTime, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	cfg := uploader.Config{
+		Prefix: k.Prefix, BucketRoot: k.BucketRoot && k.Prefix == "", SegmentDuration: k.Segment, RingBytes: k.RingBytes, Putter: c.put,
+		Audio: k.Audio, Tags: k.Tags, ClockOffset: a.state.offset(), RejectedMax: k.RejectedWait, Now: a.now, Logger: log,
+		OnStored: c.onStored, OnDrop: c.onDrop, OnError: c.onError, RefreshCredentials: c.keys.refresh,
+	}
+	if k.SpoolDir != "" {
+		dir := filepath.Join(k.SpoolDir, spoolName(&k))
+		c.spool, err = spool.New(spool.Config{Dir: dir, MaxBytes: k.SpoolBytes, Logger: log})
+		if err != nil {
+			return nil, fmt.Errorf("spool: %w", err)
+		}
+		cfg.Spool = c.spool
+	}
+	if c.up, err = uploader.New(cfg); err != nil {
+		if c.spool != nil {
+			err = errors.Join(err, c.spool.Close())
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// spoolName makes one folder name of bucket and prefix; only letters, digits, '-', '_' and '.' inside stay, so that it names the same place
+// on any file system.
+func spoolName(k *CameraConfig) string {
+	var b strings.Builder
+	for _, s := range []string{k.Bucket, k.Prefix} {
+		if b.Len() > 0 {
+			b.WriteByte('@')
+		}
+		for i := range len(s) {
+			switch c := s[i]; {
+			case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_', c == '.' && i > 0:
+				b.WriteByte(c)
+			default: // capital letters too: FAT does not tell them apart
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+		}
+	}
+	name := b.String()
+	if len(name) > 200 { // of 255 that file systems take
+		name = fmt.Sprintf("%s@%x", name[:150], sha256.Sum256([]byte(name)))
+	}
+	return name
+}
+
+// roots reads a file of certificates once for all cameras.
+func (a *Agent) roots(file string) (*x509.CertPool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if pool := a.pools[file]; pool != nil {
+		return pool, nil
+	}
+	pool := x509.NewCertPool()
+	if file == "" {
+		pool = s3put.PinnedRoots()
+	} else {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("ca-file: %w", err)
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca-file: %s has no certificate in PEM form", file)
+		}
+	}
+	a.pools[file] = pool
+	return pool, nil
+}
+
+// provider makes the configured source of credentials: fixed ones, then the IoT endpoint, then a file. nil: the firmware sets them.
+func (a *Agent) provider(k *CameraConfig, roots *x509.CertPool, log *slog.Logger) (credential.Provider, error) {
+	switch {
+	case k.AccessKey != "":
+		c := sigv4.Credentials{AccessKeyID: k.AccessKey, SecretAccessKey: sigv4.Secret(k.SecretKey), SessionToken: sigv4.Secret(k.SessionToken)}
+		if err := credential.Check(c); err != nil {
+			return nil, err
+		}
+		return credential.Static(c), nil
+	case k.IoTEndpoint != "":
+		return credential.NewIoT(credential.IoTConfig{Endpoint: k.IoTEndpoint, ThingName: k.IoTThing, RoleAlias: k.IoTAlias,
+			CertFile: k.IoTCert, KeyFile: k.IoTKey, RootCAs: roots, Now: a.state.time, TimeFloor: a.state.floor, Heard: a.state.heard, Logger: log})
+	case k.CredentialsFile != "":
+		return credential.NewFile(credential.FileConfig{Path: k.CredentialsFile, Profile: k.Profile, Now: a.now, Logger: log}), nil
+	}
+	return nil, nil
+}
+
+// setCredentials takes those of the firmware.
+func (c *camera) setCredentials(n sigv4.Credentials) error {
+	if err := credential.Check(n); err != nil {
+		return err
+	}
+	c.keys.firmware.Set(n)
+	c.up.Retry()
+	return nil
+}
+
+// start lets uploads begin.
+func (c *camera) start() {
+	if !c.put.started.Swap(true) {
+		c.up.Retry()
+	}
+}
+
+func (c *camera) onStored(s uploader.Stored) {
+	c.mu.Lock()
+	c.failing, c.problem = time.Time{}, nil
+	c.mu.Unlock()
+	c.changed()
+}
+
+func (c *camera) onDrop(d uploader.Drop) {
+	c.mu.Lock()
+	c.lastLoss = c.now()
+	conn := c.conn
+	c.mu.Unlock()
+	if conn != nil {
+		conn.dropped(d)
+	}
+}
+
+func (c *camera) onError(err error) {
+	c.mu.Lock()
+	c.problem = err
+	conn := c.conn
+	c.mu.Unlock()
+	c.log.Error("somebody has to act", "error", err)
+	if conn != nil {
+		conn.trouble(err)
+	}
+}
+
+// changed wakes who reports counters.
+func (c *camera) changed() {
+	c.mu.Lock()
+	conn := c.conn
+	c.mu.Unlock()
+	if conn != nil {
+		conn.wake()
+	}
+}
+
+// sawFrame notes that a picture came.
+func (c *camera) sawFrame() {
+	c.mu.Lock()
+	c.lastFrame = c.now()
+	c.mu.Unlock()
+}
+
+// close drains until ctx ends and frees everything. It may be called more than once; all calls wait for the end.
+func (c *camera) close(ctx context.Context) error {
+	c.mu.Lock()
+	first := !c.closing
+	c.closing = true
+	if c.linger != nil {
+		c.linger.Stop()
+	}
+	c.mu.Unlock()
+	if !first {
+		stop := context.AfterFunc(ctx, func() { // the shorter patience counts
+			done, cancel := context.WithCancel(context.Background())
+			cancel()
+			_ = c.up.Close(done)
+		})
+		defer stop()
+		<-c.closed
+		return c.closeErr
+	}
+	err := c.up.Close(ctx)
+	c.put.client.Close()
+	if c.spool != nil {
+		err = errors.Join(err, c.spool.Close())
+	}
+	c.closeErr = err
+	close(c.closed)
+	if err != nil {
+		c.log.Error("camera ended", "error", err)
+	} else {
+		st := c.up.Stats()
+		c.log.Info("camera ended", "stored", st.Stored.Segments, "spooled", st.SpoolPending.Segments, "dropped", st.Dropped().Segments)
+	}
+	return err
+}
+
+// code says what kind of failure the last one was.
+func (c *camera) code() wire.Code {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.problem == nil {
+		return wire.CodeNetwork
+	}
+	return code(c.problem)
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"net"
+	"os"
+	"strconv"
+	"time"
+)
+
+const healthEvery = 10 * time.Second
+
+// keepHealth tells watchdogs, and saves the state now and then, until done is closed.
+func (a *Agent) keepHealth(done <-chan struct{}) {
+	every := healthEvery
+	watchdog := false
+	if us, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64); err == nil && us > 0 {
+		watchdog = true
+		every = max(min(every, time.Duration(us)*time.Microsecond/2), 100*time.Millisecond)
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		a.checkHealth(watchdog)
+		select {
+		case <-tick.C:
+		case <-done:
+			return
+		}
+	}
+}
+
+func (a *Agent) checkHealth(watchdog bool) {
+	healthy := true
+	for _, cam := range a.cameraList() {
+		a.state.learn(cam.up)
+		healthy = healthy && cam.unhealthy(a.cfg.Unhealthy) == ""
+	}
+	a.state.keep()
+	if watchdog {
+		notify("WATCHDOG=1") // we are alive; a dead network is no reason to start again
+	}
+	if a.cfg.Heartbeat != "" && healthy && len(a.streamTroubles()) == 0 {
+		if err := touch(a.cfg.Heartbeat, time.Now()); err != nil {
+			a.log.Warn("heartbeat file cannot be written", "error", err)
+		}
+	}
+}
+
+func touch(path string, now time.Time) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Chtimes(path, now, now)
+}
+
+// unhealthy says why a camera needs care, "" when it does not: uploads have been failing, or no picture has come, for longer than
+// after, or footage was lost in the last minute.
+func (c *camera) unhealthy(after time.Duration) string {
+	st := c.up.Stats()
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st.Failures == 0 {
+		c.failing = time.Time{}
+	} else if c.failing.IsZero() {
+		c.failing = now
+		if !st.LastErrorAt.IsZero() {
+			c.failing = st.LastErrorAt.Add(-st.ClockOffset)
+		}
+	}
+	if c.closing {
+		return ""
+	}
+	silent := c.born
+	if !c.lastFrame.IsZero() {
+		silent = c.lastFrame
+	}
+	switch {
+	case !c.failing.IsZero() && now.Sub(c.failing) >= after:
+		return "uploads fail since " + clock(c.failing.Add(st.ClockOffset)) + ": " + st.LastError
+	case !c.lastLoss.IsZero() && now.Sub(c.lastLoss) < time.Minute:
+		return "footage was lost " + now.Sub(c.lastLoss).Round(time.Second).String() + " ago"
+	case now.Sub(silent) >= after:
+		return "no picture since " + clock(silent.Add(st.ClockOffset))
+	case !c.put.started.Load() && now.Sub(c.born) >= after:
+		return "the firmware has not started uploads"
+	}
+	return ""
+}
+
+// notify tells systemd, or whoever has set NOTIFY_SOCKET. It does nothing elsewhere.
+func notify(state string) {
+	name := os.Getenv("NOTIFY_SOCKET")
+	if name == "" {
+		return
+	}
+	if name[0] == '@' {
+		name = "\x00" + name[1:]
+	}
+	c, err := net.DialTimeout("unixgram", name, time.Second)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = c.Write([]byte(state))
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/s3cam/s3cam/internal/credential"
+	"github.com/s3cam/s3cam/internal/s3put"
+	"github.com/s3cam/s3cam/internal/sigv4"
+	"github.com/s3cam/s3cam/uploader"
+)
+
+// putter joins s3put to the uploader, behind a gate that START opens.
+type putter struct {
+	client     *s3put.Client
+	serverTime bool // CameraConfig.ServerTime
+	clock      *state
+	started    atomic.Bool
+	stored     func() // after the first success, once
+	once       sync.Once
+}
+
+var errNotStarted = errors.New("uploads have not been started yet")
+
+// Put implements uploader.Putter.
+func (p *putter) Put(ctx context.Context, o *uploader.Object) (time.Time, error) {
+	if !p.started.Load() {
+		return time.Time{}, fmt.Errorf("%w: %w", uploader.ErrNotSent, errNotStarted)
+	}
+	server, err := p.client.Put(ctx, &s3put.Object{Key: o.Key, Parts: o.Parts, Size: o.Size, CRC32C: o.CRC32C, Tags: o.Tags, Time: o.Time,
+		Sent: o.Sent, Again: o.Again})
+	p.clock.heard(server)
+	if err == nil {
+		p.once.Do(p.stored)
+		return server, nil
+	}
+	if p.serverTime && errors.Is(err, credential.ErrNone) && !p.clock.isKnown() {
+		// AWS IoT gives no credentials to a device whose clock is too wrong to verify its certificate.
+		if t, terr := p.client.Time(ctx); terr == nil {
+			p.clock.heard(t)
+			server = t
+		}
+	}
+	return server, classed{err, class(err)}
+}
+
+// classes pairs the errors of s3put with those of the uploader.
+func class(err error) error {
+	for _, c := range [...]struct{ from, to error }{
+		{s3put.ErrExists, uploader.ErrExists},
+		{s3put.ErrClockSkew, uploader.ErrClockSkew},
+		{s3put.ErrExpiredCredentials, uploader.ErrExpiredCredentials},
+		{credential.ErrNone, uploader.ErrExpiredCredentials},
+		{s3put.ErrRejected, uploader.ErrRejected},
+		{s3put.ErrNotSent, uploader.ErrNotSent},
+	} {
+		if errors.Is(err, c.from) {
+			return c.to
+		}
+	}
+	return nil
+}
+
+// classed is an error with the uploader's class beside it, and the text of the first.
+type classed struct{ error, class error }
+
+func (c classed) Error() string { return c.error.Error() }
+
+func (c classed) Unwrap() []error {
+	if c.class == nil {
+		return []error{c.error}
+	}
+	return []error{c.error, c.class}
+}
+
+// keys are the credentials of a camera: those that the firmware sets, else the configured ones.
+type keys struct {
+	firmware   credential.Settable
+	configured credential.Provider // nil: none
+}
+
+func (k *keys) provider() credential.Provider {
+	if k.configured == nil || k.firmware.IsSet() {
+		return &k.firmware
+	}
+	return k.configured
+}
+
+func (k *keys) retrieve(ctx context.Context) (sigv4.Credentials, error) {
+	c, err := k.provider().Retrieve(ctx)
+	if err == nil {
+		return c, nil
+	}
+	if k.configured == nil && !k.firmware.IsSet() {
+		return c, fmt.Errorf("%w: the firmware has set none, and the configuration has none", credential.ErrNone)
+	}
+	return c, err
+}
+
+func (k *keys) refresh(ctx context.Context) error { return k.provider().Refresh(ctx) }
