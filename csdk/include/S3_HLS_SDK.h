@@ -8,8 +8,8 @@
  * after S3_HLS_SDK_Finalize all may begin again.
  *
  * Memory: all strings and all frame data are copied or handed over before a function returns; the caller may change and free them.
- * Threads: any function may be called from any thread, also at the same time, once S3_HLS_SDK_Initialize has returned. Nothing is
- * written to standard output or standard error. The results are in S3_HLS_Return_Code.h.
+ * Threads: once S3_HLS_SDK_Initialize has returned, any function may be called from any thread, also at the same time, but
+ * S3_HLS_SDK_Initialize and S3_HLS_SDK_Finalize by one thread at a time. Nothing is written to standard output or standard error. The results are in S3_HLS_Return_Code.h.
  */
 #ifndef S3_HLS_SDK_H
 #define S3_HLS_SDK_H

@@ -71,35 +71,34 @@ struct s3cam {
     pthread_t thread; /* valid when threaded */
     pid_t pid;        /* of the agent, 0 = none or not ours */
 
-    /* What begin clears starts here. */
-    int fd;            /* -1: no connection */
-    uint32_t put_ms;   /* longest wait of a put */
-    uint32_t since;    /* connected, or last seen to take data */
-    uint32_t retry;    /* not before this time the next agent is looked for */
-    uint32_t until;    /* end of the drain */
-    uint32_t sent;     /* pictures on this connection */
-    uint32_t owed;     /* bytes that are missing of the message that was broken off */
-    uint32_t have;     /* bytes of in */
-    uint16_t lost[2];  /* pictures, audio frames since the last one that arrived */
-    uint16_t code;     /* of the last error */
-    uint8_t kept;      /* bits by type: there is such a message in msg */
-    uint8_t due;       /* bits by type: it must be sent */
-    uint8_t open;      /* between begin and finish */
-    uint8_t ready;     /* the agent takes frames */
-    uint8_t closed;    /* the agent has answered CLOSE */
-    uint8_t threaded;
-    uint8_t skip;   /* pictures are dropped until the next IDR */
-    uint8_t news;   /* footage was lost since the last put through the S3_HLS API */
-    uint8_t s3_hls; /* opened through it */
-    uint8_t tries;  /* connections since the last that worked */
-    uint16_t len[SLOTS];
+    /* What begin clears starts here. Words where bytes would do: they make the code smaller. */
+    int fd;           /* -1: no connection */
+    unsigned open;    /* between begin and finish */
+    unsigned ready;   /* the agent takes frames */
+    unsigned skip;    /* pictures are dropped until the next IDR */
+    unsigned kept;    /* bits by type: there is such a message in msg */
+    unsigned due;     /* bits by type: it must be sent */
+    uint32_t owed;    /* bytes that are missing of the message that was broken off */
+    uint32_t have;    /* bytes of in */
+    uint32_t sent;    /* pictures on this connection */
+    uint32_t since;   /* connected, or last seen to take data */
+    uint32_t retry;   /* not before this time the next agent is looked for */
+    uint32_t until;   /* end of the drain */
+    uint32_t put_ms;  /* longest wait of a put */
+    uint32_t lost[2]; /* pictures, audio frames since the last one that arrived */
+    unsigned news;    /* footage was lost since the last put through the S3_HLS API */
+    unsigned tries;   /* connections since the last that worked */
+    unsigned closed;  /* the agent has answered CLOSE */
+    unsigned threaded;
     s3cam_drop_fn *on_drop;
-    void *user;
+    void *user;                             /* &camera: opened through the S3_HLS API */
     struct iovec part[S3CAM_MAX_PARTS + 2]; /* of the message that is being sent */
     struct head head;                       /* of a media message */
     struct sockaddr_un addr;
     char agent[256];
     char text[192]; /* of the last error */
+    unsigned code;  /* of it */
+    size_t len[SLOTS];
     uint64_t word[WORDS];
     struct {
         struct head head;
@@ -115,6 +114,9 @@ struct s3cam {
 };
 
 enum { HEAD = sizeof(struct head) };
+
+/* The handle of the S3_HLS API. It is made at the first need and then kept, so that late calls meet one that is closed. */
+static s3cam *camera;
 
 /* A clock in milliseconds that is never set; differences count. Where old C libraries keep clock_gettime in a library that link lines for the
  * original SDK do not name, it is good to 10 ms only. */
@@ -211,7 +213,7 @@ static int pump(s3cam *h, uint32_t until)
         h->part[0].iov_base = &h->msg[type];
         if (transmit(h, 1, until))
             return S3CAM_EFULL;
-        h->due = (uint8_t)(h->due & ~(1u << type));
+        h->due &= ~(1u << type);
     }
     return S3CAM_OK;
 }
@@ -259,9 +261,9 @@ static int compose(s3cam *h, unsigned type, const char *const *text, unsigned te
     m->body[at++] = 1;
     m->head.type = (uint8_t)type;
     m->head.length = LE32(at);
-    h->len[type] = (uint16_t)(at += HEAD);
+    h->len[type] = at += HEAD;
     memcpy(&h->msg[type], m, at);
-    h->due = (uint8_t)(h->due | 1u << type);
+    h->due |= 1u << type;
     h->kept |= h->due;
     if (type == CLOSE) {
         h->open = 0;
@@ -306,7 +308,7 @@ static void take(s3cam *h, size_t n)
         break;
     case ERROR:
         if (n >= 2) {
-            h->code = (uint16_t)((uint8_t)text[0] | (uint8_t)text[1] << 8);
+            h->code = (uint8_t)text[0] | (unsigned)(uint8_t)text[1] << 8;
             copy(h->text, sizeof h->text, text + 2);
         }
         break;
@@ -359,6 +361,7 @@ static int parse(s3cam *h)
 static void hang_up(s3cam *h)
 {
     s3cam_drop d;
+    int32_t frames;
 
     close(h->fd);
     h->fd = -1;
@@ -366,12 +369,12 @@ static void hang_up(s3cam *h)
     memset(&d, 0, sizeof d);
     d.reason = S3CAM_DROP_AGENT_LOST;
     d.key = "";
-    d.frames = h->sent - h->word[SETTLED];
+    frames = (int32_t)(h->sent - (uint32_t)h->word[SETTLED]);
     memset(h->word + TOLD, 0, sizeof h->word - TOLD * sizeof h->word[0]);
-    if (h->sent)
-        h->skip = 1;
     h->sent = 0;
-    if ((int64_t)d.frames > 0) {
+    h->skip = 1;
+    if (frames > 0) {
+        d.frames = (uint32_t)frames;
         h->word[LOST_AGENTS] += d.frames;
         report(h, &d);
     }
@@ -656,7 +659,7 @@ int s3cam_error_text(s3cam *h, char *text, size_t size)
         return S3CAM_EINVAL;
     lock(h);
     copy(text, size, h->text);
-    r = h->code;
+    r = (int)h->code;
     unlock(h);
     return r;
 }
@@ -692,12 +695,12 @@ static int put(s3cam *h, int audio, const s3cam_frame *f)
 
     if (!h || !f || !f->part || f->parts > S3CAM_MAX_PARTS)
         return r;
-    until = now() + h->put_ms;
+    until = now();
     lock(h);
+    until += h->put_ms;
     v = h->part + 1;
+    memcpy(v, f->part, f->parts * sizeof *v);
     for (i = 0; i < f->parts; i++, v++) {
-        v->iov_base = (void *)(uintptr_t)f->part[i].data;
-        v->iov_len = f->part[i].size;
         if (v->iov_len > S3CAM_MAX_FRAME || (v->iov_len && !v->iov_base))
             goto out;
         size += v->iov_len;
@@ -715,7 +718,7 @@ static int put(s3cam *h, int audio, const s3cam_frame *f)
     lost = h->lost[audio];
     if (h->ready && !(h->skip && slice && slice != IDR_BEGINS) && !pump(h, until)) {
         h->head.type = (uint8_t)(VIDEO + audio);
-        h->head.lost = LE16(lost);
+        h->head.lost = LE16(lost < 65535 ? lost : 65535);
         h->head.length = LE32(size);
         h->head.time = LE64(f->pts_us);
         h->part[0].iov_base = &h->head;
@@ -724,22 +727,21 @@ static int put(s3cam *h, int audio, const s3cam_frame *f)
     }
     if (!r) {
         h->lost[audio] = 0;
-        h->sent += slice & 1;
+        h->sent += (unsigned)slice & 1;
         if (slice == IDR_BEGINS)
             h->skip = 0;
-        if (h->news & h->s3_hls) {
+        if (h->news && h->user == &camera) {
             h->news = 0;
             r = S3CAM_EFULL;
         }
     } else {
         if (!audio) {
             if (h->skip)
-                one = slice & 1; /* a picture; else something of a picture that is counted already */
+                one = (unsigned)slice & 1; /* a picture; else something of a picture that is counted already */
             h->skip = 1;
         }
         h->word[audio] += one;
-        lost += one;
-        h->lost[audio] = (uint16_t)(lost < 65535 ? lost : 65535);
+        h->lost[audio] = lost + one;
     }
 out:
     unlock(h);
@@ -749,9 +751,7 @@ out:
 int s3cam_put_video(s3cam *h, const s3cam_frame *frame) { return put(h, 0, frame); }
 int s3cam_put_audio(s3cam *h, const s3cam_frame *frame) { return put(h, 1, frame); }
 
-/* ---- the S3_HLS API: one handle, which is made at the first need and then kept, so that late calls meet a closed one ---- */
-
-static s3cam *camera;
+/* ---- the S3_HLS API ---- */
 
 #define FF4 0xFF, 0xFF, 0xFF, 0xFF
 #define FF44 FF4, FF4, FF4, FF4, FF4, FF4, FF4, FF4, FF4, FF4, FF4
@@ -772,10 +772,7 @@ int32_t S3_HLS_SDK_Initialize(uint32_t buffer_size, char *region, char *bucket, 
         return S3_HLS_UNKNOWN_INTERNAL_ERROR;
     if (!camera)
         camera = make();
-    if (!camera || begin(camera, text, number, NULL, NULL))
-        return S3_HLS_UNKNOWN_INTERNAL_ERROR;
-    camera->s3_hls = 1;
-    return S3_HLS_OK;
+    return camera && !begin(camera, text, number, NULL, &camera) ? S3_HLS_OK : S3_HLS_UNKNOWN_INTERNAL_ERROR;
 }
 
 int32_t S3_HLS_SDK_Set_Credential(char *ak, char *sk, char *token) { return s3cam_set_credentials(camera, ak, sk, token); }
@@ -831,7 +828,9 @@ LAYOUT(count, 160, 96, offsetof(S3_HLS_FRAME_PACK, item_count));
 #ifndef __i386__
 LAYOUT(pack, 168, 104, sizeof(S3_HLS_FRAME_PACK));
 #endif
-/* What is copied as arrays. */
+/* What is copied as arrays, or as another struct. */
+LAYOUT(part, sizeof(s3cam_part), sizeof(s3cam_part), sizeof(struct iovec));
+LAYOUT(part_size, offsetof(s3cam_part, size), offsetof(s3cam_part, size), offsetof(struct iovec, iov_len));
 LAYOUT(numbers, 64, 32, offsetof(s3cam_options, ring_bytes));
 LAYOUT(callback, 80, 48, offsetof(s3cam_options, on_drop));
 LAYOUT(counters, 8 * WORDS, 8 * WORDS, sizeof(s3cam_counters) - offsetof(s3cam_counters, lost_video));

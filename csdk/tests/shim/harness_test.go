@@ -65,10 +65,8 @@ const limit = 30 * time.Second // of everything that is waited for; the machine 
 
 // build is a compiled driver program.
 type build struct {
-	name  string
-	run   []string // program and arguments
-	slow  bool     // an instrumented program: limits of time are not judged
-	tests bool     // every test runs on it, else those about threads and restarts
+	run  []string // program and arguments
+	slow bool     // an instrumented program: limits of time are not judged
 }
 
 var flagsOf = map[string][]string{
@@ -76,6 +74,14 @@ var flagsOf = map[string][]string{
 	"asan":  {"-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"},
 	"tsan":  {"-O1", "-g", "-fsanitize=thread"},
 	"times": {"-Os", "-DS3CAM_USE_TIMES"},
+}
+
+// foreign lists the compilers of other processors and what runs their programs.
+var foreign = map[string][2]string{
+	"mipsel": {"mipsel-linux-gnu-gcc", "qemu-mipsel"},
+	"armel":  {"arm-linux-gnueabi-gcc", "qemu-arm"},
+	"armhf":  {"arm-linux-gnueabihf-gcc", "qemu-arm"},
+	"arm64":  {"aarch64-linux-gnu-gcc", "qemu-aarch64"},
 }
 
 // compile builds sources with the flags of a variant, or skips.
@@ -93,9 +99,16 @@ func compile(t *testing.T, cc, out string, flags []string, sources ...string) {
 
 func driver(t *testing.T, variant string) build {
 	t.Helper()
-	b := build{name: variant, slow: variant != "plain" && variant != "times"}
+	b := build{slow: variant != "plain" && variant != "times"}
 	out := filepath.Join(t.TempDir(), "driver")
-	flags := flagsOf[variant]
+	cc, flags := "gcc", flagsOf[variant]
+	if f, ok := foreign[variant]; ok {
+		qemu, err := exec.LookPath(f[1])
+		if err != nil {
+			t.Skipf("SKIP: no %s: the C library is not tested on %s", f[1], variant)
+		}
+		cc, flags, b.run = f[0], []string{"-Os", "-static"}, []string{qemu}
+	}
 	if variant == "valgrind" {
 		v, err := exec.LookPath("valgrind")
 		if err != nil {
@@ -104,7 +117,7 @@ func driver(t *testing.T, variant string) build {
 		flags = []string{"-O1", "-g"}
 		b.run = []string{v, "-q", "--error-exitcode=97", "--leak-check=full", "--track-fds=no"}
 	}
-	compile(t, "gcc", out, flags, "testdata/driver.c", "../../src/s3cam.c")
+	compile(t, cc, out, flags, "testdata/driver.c", "../../src/s3cam.c")
 	b.run = append(b.run, out)
 	return b
 }
@@ -300,6 +313,10 @@ func (a *agent) accept() *conn {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	return a.conn(c)
+}
+
+func (a *agent) conn(c net.Conn) *conn {
 	a.t.Cleanup(func() { _ = c.Close() })
 	return &conn{Conn: c, t: a.t, r: wire.NewReader(c)}
 }
@@ -307,7 +324,12 @@ func (a *agent) accept() *conn {
 // acceptRelay takes a connection through a relay, which names itself first.
 func (a *agent) acceptRelay() *conn {
 	a.t.Helper()
-	c := a.accept()
+	return a.relayed(a.accept().Conn)
+}
+
+func (a *agent) relayed(raw net.Conn) *conn {
+	a.t.Helper()
+	c := a.conn(raw)
 	b := make([]byte, 1)
 	for {
 		if _, err := c.Read(b); err != nil {

@@ -322,11 +322,11 @@ func TestManyThreads(t *testing.T) {
 		go func() {
 			defer close(done)
 			for {
-				c := a.acceptRelay()
-				life(c)
-				if c.order.Next(wire.TypeVideo) != nil { // after CLOSE
+				c, err := a.l.Accept()
+				if err != nil { // closed below
 					return
 				}
+				life(a.relayed(c))
 			}
 		}()
 		f.result()
@@ -335,6 +335,7 @@ func TestManyThreads(t *testing.T) {
 		f.result()
 		f.send("close 5000")
 		f.result()
+		_ = a.l.Close()
 		<-done
 		f.end()
 		t.Logf("%d agents, %d pictures, %d drops", agents, pictures, len(f.drops))

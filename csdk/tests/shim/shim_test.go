@@ -79,7 +79,7 @@ func TestMessagesAreTheGoldenBytes(t *testing.T) {
 			t.Errorf("close = %d, want -4", r)
 		}
 		f.end()
-	}, "plain", "asan", "tsan", "valgrind", "times")
+	}, "plain", "asan", "tsan", "valgrind", "times", "mipsel", "armel", "armhf", "arm64")
 }
 
 func TestTheOriginalInterfaceSendsTheGoldenConfig(t *testing.T) {
@@ -349,7 +349,7 @@ func TestRepliesReachTheFirmware(t *testing.T) {
 		c.bye(wire.Counters{})
 		f.result()
 		f.end()
-	}, "plain", "asan", "tsan")
+	}, "plain", "asan", "tsan", "mipsel", "armhf")
 }
 
 func TestNothingOfTheProcessIsTouched(t *testing.T) {
@@ -366,5 +366,24 @@ func TestNothingOfTheProcessIsTouched(t *testing.T) {
 	}
 	if !bytes.Contains(out, []byte("calloc")) {
 		t.Errorf("nm does not show what is called:\n%s", out)
+	}
+}
+
+func TestHeadersAreCAndCPlusPlus(t *testing.T) {
+	for _, h := range []string{"s3cam.h", "S3_HLS_SDK.h", "S3_HLS_Return_Code.h"} {
+		for _, c := range [][]string{{"gcc", "-std=c99", "-xc"}, {"clang", "-std=c99", "-xc"}, {"g++", "-std=c++98", "-Wno-long-long", "-xc++"}, {"g++", "-std=c++17", "-xc++"}} {
+			if _, err := exec.LookPath(c[0]); err != nil {
+				t.Logf("SKIP: no %s", c[0])
+				continue
+			}
+			src := filepath.Join(t.TempDir(), "header")
+			if err := os.WriteFile(src, []byte("#include \""+h+"\"\n#include \""+h+"\"\nint main(void) { return 0; }\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			args := append(c[1:], "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-I../../include", "-fsyntax-only", src)
+			if out, err := exec.Command(c[0], args...).CombinedOutput(); err != nil {
+				t.Errorf("%v: %v\n%s", c, err, out)
+			}
+		}
 	}
 }

@@ -171,10 +171,12 @@ static void counters(void)
     unsigned i, at = (unsigned)(offsetof(s3cam_counters, lost_video) / 8);
     u.c.size = sizeof u.c;
     s3cam_get_counters(cam, &u.c);
+    flockfile(stdout); /* on_drop may print meanwhile */
     printf("counters");
     for (i = 0; i < 21; i++)
         printf(" %lld", (long long)u.w[at + i]);
     printf("\n");
+    funlockfile(stdout);
 }
 
 /* What must be answered and not crashed on, with cam open when open is set. Prints nothing when all is right. */
