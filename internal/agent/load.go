@@ -99,6 +99,19 @@ func Load(args, environ []string) (Config, error) {
 	if len(sections) > MaxCameras {
 		problems = append(problems, fmt.Errorf("%s has %d cameras, at most %d are possible", path, len(sections), MaxCameras))
 	}
+	if c.FD != 0 {
+		// S3CAM_SOCKET in the environment, or a daemon's file, is for the firmware that starts this process.
+		if _, ok := flags["socket"]; !ok {
+			c.Socket = ""
+		}
+		if _, ok := flags["input"]; !ok {
+			c.Camera.Input = ""
+			for name, k := range c.Cameras {
+				k.Input = ""
+				c.Cameras[name] = k
+			}
+		}
+	}
 	if len(problems) > 0 {
 		return Config{}, usageError{errors.Join(unique(problems)...)}
 	}
