@@ -34,13 +34,12 @@ type backfillState struct {
 	rejects   int
 	takenAt   int64 // live segments stored at the first rejection
 	readErrs  int
-	maybe     bool       // it may be stored
-	stored    bool       // it is, and has to be deleted
-	lost      DropReason // it has to be deleted for that
-	busy      bool       // the worker is at it
-	evicted   bool       // it left the spool meanwhile
-	skewed    bool       // tried again at once after the clock was set
-	renewed   bool       // tried again at once after the credentials were renewed
+	maybe     bool // it may be stored
+	decided   bool // it is stored or lost, which is counted, and has to be deleted
+	busy      bool // the worker is at it
+	evicted   bool // it left the spool meanwhile
+	skewed    bool // tried again at once after the clock was set
+	renewed   bool // tried again at once after the credentials were renewed
 }
 
 func (b *backfillState) is(it *SpoolItem) bool {
@@ -50,7 +49,7 @@ func (b *backfillState) is(it *SpoolItem) bool {
 // backfillIn tells how long to wait until an item of the spool may be uploaded: when no live segment waits, and the ring will hold what
 // comes in meanwhile.
 func (u *Uploader) backfillIn(now time.Time) time.Duration {
-	if u.cfg.Spool == nil || u.closing || len(u.queue) > 0 || u.spoolPending().Segments <= 0 {
+	if u.cfg.Spool == nil || u.closing || len(u.queue) > 0 || u.spoolPending().Segments <= 0 && !u.back.decided {
 		return forever
 	}
 	if wait := max(u.back.notBefore.Sub(now), u.retry.notBefore.Sub(now)); wait > 0 {
@@ -71,7 +70,7 @@ func (u *Uploader) backfill() {
 		return
 	}
 	b := &u.back
-	if b.verdict() == "" {
+	if !b.decided {
 		buf, err := u.readItem(&b.item)
 		if err != nil {
 			u.mu.Lock()
@@ -79,7 +78,7 @@ func (u *Uploader) backfill() {
 			b.notBefore = time.Now().Add(spoolRetryMin)
 			u.spoolFailed(fmt.Errorf("reading %s: %w", b.item.Key, err))
 			if errors.Is(err, ErrSpoolCorrupt) || b.readErrs >= maxReadErrors {
-				b.lost = DropSpoolCorrupt
+				u.decide(DropSpoolCorrupt)
 			}
 			u.unlock()
 		} else {
@@ -93,8 +92,8 @@ func (u *Uploader) backfill() {
 
 // takeOldest makes the oldest item of the spool the one to work on, and tells whether there is one for now.
 func (u *Uploader) takeOldest() bool {
-	u.spoolMu.Lock()
-	defer u.spoolMu.Unlock() // it is not evicted before it is busy
+	u.spoolGate.enter()
+	defer u.spoolGate.leave() // it is not evicted before it is busy
 	it, ok := u.cfg.Spool.Oldest()
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -104,8 +103,9 @@ func (u *Uploader) takeOldest() bool {
 		return false
 	}
 	if !b.is(&it) {
-		// The run before may have ended after the upload of its oldest item and before deleting it.
-		*b = backfillState{item: it, maybe: it.Maybe || b.first}
+		// The run before may have ended after the upload of its oldest item and before deleting it. A time of its own that no server
+		// confirmed is no name to know it by: each boot without a network may begin in the same second of 1970.
+		*b = backfillState{item: it, maybe: it.Maybe || b.first && it.UnsureRun == 0}
 	}
 	if it.UnsureRun != 0 {
 		if at, own := u.spool.runs[it.UnsureRun]; !own {
@@ -130,9 +130,9 @@ func (u *Uploader) readItem(it *SpoolItem) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.spoolMu.Lock()
+	u.spoolGate.enter()
 	n, err := u.cfg.Spool.Read(*it, buf)
-	u.spoolMu.Unlock()
+	u.spoolGate.leave()
 	if err == nil && n != it.Size {
 		err = fmt.Errorf("%w: %d of %d bytes", ErrSpoolCorrupt, n, it.Size)
 	}
@@ -172,7 +172,7 @@ func (u *Uploader) send(buf []byte) {
 	u.flight = nil
 	u.learnClock(server, received, took, false)
 	if err == nil || maybe && errors.Is(err, ErrExists) {
-		b.stored = true
+		u.decide("")
 		u.retry.succeeded(it.Size, took)
 		if b.foreign {
 			u.stats.UnsureStored++
@@ -184,7 +184,7 @@ func (u *Uploader) send(buf []byte) {
 	}
 	u.unlock()
 	if spool {
-		u.spoolMu.Unlock()
+		u.spoolGate.leave()
 	}
 }
 
@@ -212,7 +212,7 @@ func (u *Uploader) backfillFailed(err error) {
 		b.moves++
 		_, second := splitKey(b.item.Key)
 		if second.Add(time.Duration(b.moves+1) * time.Second).After(b.item.Start.Add(b.item.Duration)) {
-			b.lost = DropCollision
+			u.decide(DropCollision)
 			return
 		}
 		u.stats.MovedKeys++
@@ -228,7 +228,7 @@ func (u *Uploader) backfillFailed(err error) {
 			b.takenAt = u.stats.Stored.Segments
 		}
 		if b.rejects++; b.rejects >= maxBackfillRejects && u.stats.Stored.Segments > b.takenAt {
-			b.lost = DropRejected
+			u.decide(DropRejected)
 			return
 		}
 		b.notBefore = now.Add(backoff(b.rejects, rejectedMin, u.cfg.RejectedMax))
@@ -244,62 +244,57 @@ func (u *Uploader) backfillFailed(err error) {
 	}
 }
 
-// conclude ends the work on the item: what was decided about is deleted and counted. When that fails it is tried again later.
+// decide counts what became of the item: it was stored, or lost for a reason. Then it has to be deleted.
+func (u *Uploader) decide(lost DropReason) {
+	u.back.decided = true
+	if lost == "" {
+		u.stats.Backfilled.add(u.back.item.counts())
+	} else {
+		u.lostInSpool(&u.back.item, lost)
+	}
+}
+
+// conclude ends the work on the item for now. What was decided about is deleted; when that fails it is tried again later.
 func (u *Uploader) conclude() {
-	u.spoolMu.Lock()
-	defer u.spoolMu.Unlock()
+	u.spoolGate.enter()
+	defer u.spoolGate.leave()
 	u.mu.Lock()
 	b := &u.back
-	switch {
-	case b.evicted:
-		u.account(&b.item)
-	case b.verdict() != "":
+	b.busy = false
+	if b.decided && !b.evicted {
 		it := b.item
 		u.unlock()
 		err := u.cfg.Spool.Delete(it)
 		u.mu.Lock()
-		if err == nil {
-			u.account(&it)
-		} else {
+		if err != nil {
 			b.notBefore = time.Now().Add(spoolRetryMin)
 			u.spoolFailed(fmt.Errorf("deleting %s: %w", it.Key, err))
+			u.unlock()
+			return
 		}
 	}
-	b.busy = false
+	if b.evicted && !b.decided {
+		u.decide(DropSpoolFull)
+	}
+	if b.decided {
+		*b = backfillState{}
+	}
 	u.unlock()
-}
-
-// verdict tells what was decided about the item, empty for nothing.
-func (b *backfillState) verdict() string {
-	if b.stored {
-		return "stored"
-	}
-	return string(b.lost)
-}
-
-// account counts the item that has left the spool, by what was decided about it, or else because the spool is full.
-func (u *Uploader) account(it *SpoolItem) {
-	reason := u.back.lost
-	if reason == "" {
-		reason = DropSpoolFull
-	}
-	if u.back.stored {
-		u.stats.Backfilled.add(it.counts())
-	} else {
-		u.lostInSpool(it, reason)
-	}
-	u.back = backfillState{}
 }
 
 // evicted counts an item that had to leave the spool for newer ones.
 func (u *Uploader) evicted(it *SpoolItem) {
+	b := &u.back
 	switch {
-	case !u.back.is(it):
+	case !b.is(it):
 		u.lostInSpool(it, DropSpoolFull)
-	case u.back.busy:
-		u.back.evicted = true // its upload will tell what became of it
+	case b.busy:
+		b.evicted = true // its upload will tell what became of it
 	default:
-		u.account(it)
+		if !b.decided {
+			u.decide(DropSpoolFull)
+		}
+		*b = backfillState{}
 	}
 }
 

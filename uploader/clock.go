@@ -114,7 +114,7 @@ func (u *Uploader) payClock() {
 	}
 	u.unlock()
 	if spool {
-		u.spoolMu.Unlock()
+		u.spoolGate.leave()
 	}
 }
 

@@ -273,7 +273,7 @@ func mustClose(t testing.TB, u *uploader.Uploader) {
 func checkSums(t testing.TB, s uploader.Stats) {
 	t.Helper()
 	sum := s.Stored
-	for _, c := range []uploader.Counts{s.Pending, s.DroppedFull, s.DroppedCollision, s.DroppedClosed} {
+	for _, c := range []uploader.Counts{s.Pending, s.DroppedFull, s.DroppedCollision, s.DroppedClosed, s.Spooled} {
 		sum.Segments += c.Segments
 		sum.Frames += c.Frames
 		sum.Bytes += c.Bytes
@@ -284,6 +284,15 @@ func checkSums(t testing.TB, s uploader.Stats) {
 	}
 	if got := s.Sealed.Segments + s.DroppedTooLarge.Segments + s.Open.Segments; got != s.Begun {
 		t.Errorf("begun %d, accounted for %d", s.Begun, got)
+	}
+	if in, out := s.SpoolFound.Segments+s.Spooled.Segments, s.Backfilled.Segments+s.DroppedSpool.Segments+s.SpoolPending.Segments; in != out {
+		t.Errorf("%d segments in the spool, accounted for %d", in, out)
+	}
+	if in, out := s.SpoolFound.Bytes+s.Spooled.Bytes, s.Backfilled.Bytes+s.DroppedSpool.Bytes+s.SpoolPending.Bytes; in != out {
+		t.Errorf("%d bytes in the spool, accounted for %d", in, out)
+	}
+	if s.SpoolPending.Segments < 0 || s.SpoolPending.Bytes < 0 {
+		t.Errorf("in the spool: %+v", s.SpoolPending)
 	}
 	if got := s.Sealed.Frames + s.Open.Frames + s.DroppedTooLarge.Frames + s.DroppedBeforeIDR; got != s.VideoFrames {
 		t.Errorf("%d pictures, accounted for %d: %+v", s.VideoFrames, got, s)

@@ -38,16 +38,61 @@ func (s *script) pick(n int) int { return s.next() % n }
 type oracle struct {
 	t         *testing.T
 	bucket    *bucket
+	flash     *flash // nil: none
 	answers   script
 	lied      map[string]bool // stored although an error was answered
 	tried     map[string]bool
 	mu        sync.Mutex
 	stored    []uploader.Stored
+	backfills int64
 	perReason map[uploader.DropReason]int64
 }
 
-// put decides how the server behaves.
-func (o *oracle) put(ctx context.Context, obj *uploader.Object, _ int) error {
+// Put takes the bytes of an object as the script says, at once or piece by piece, and sometimes from the start again.
+func (o *oracle) Put(ctx context.Context, obj *uploader.Object) (time.Time, error) {
+	if o.answers.pick(4) == 1 {
+		return o.bucket.Put(ctx, obj)
+	}
+	var data []byte
+	for len(data) < obj.Size {
+		k := o.answers.next()
+		if k == 1 || k == 2 {
+			if !obj.Again() {
+				return time.Time{}, errors.New("cut, and part of it is gone")
+			}
+			data = data[:0]
+		}
+		n := min(obj.Size/10+1+o.answers.next()*o.answers.next(), obj.Size-len(data))
+		data = appendFrom(data, obj.Parts, n)
+		obj.Sent(len(data))
+		select {
+		case <-time.After(time.Duration(o.answers.next()) * 5 * time.Millisecond):
+		case <-ctx.Done():
+			return time.Time{}, ctx.Err()
+		}
+	}
+	sent := *obj
+	sent.Parts = [2][]byte{data}
+	return o.bucket.Put(ctx, &sent)
+}
+
+// appendFrom appends the n bytes of parts that follow the first len(data).
+func appendFrom(data []byte, parts [2][]byte, n int) []byte {
+	at := len(data)
+	if first := len(parts[0]); at < first {
+		k := min(n, first-at)
+		data = append(data, parts[0][at:at+k]...)
+		n -= k
+	}
+	if n > 0 {
+		at = len(data) - len(parts[0])
+		data = append(data, parts[1][at:at+n]...)
+	}
+	return data
+}
+
+// answer decides how the server behaves.
+func (o *oracle) answer(ctx context.Context, obj *uploader.Object, _ int) error {
 	first := !o.tried[obj.Key]
 	o.tried[obj.Key] = true
 	switch o.answers.pick(16) {
@@ -75,7 +120,7 @@ func (o *oracle) put(ctx context.Context, obj *uploader.Object, _ int) error {
 			return ctx.Err()
 		}
 	case 12:
-		if first { // somebody else's, from before
+		if first && o.flash == nil { // somebody else's, from before
 			o.bucket.occupy(obj.Key)
 		}
 	}
@@ -86,15 +131,20 @@ func (o *oracle) put(ctx context.Context, obj *uploader.Object, _ int) error {
 func randomRun(t *testing.T, data []byte) {
 	s := &script{data}
 	o := &oracle{t: t, lied: map[string]bool{}, tried: map[string]bool{}, perReason: map[uploader.DropReason]int64{}}
-	o.bucket = &bucket{t: t, before: o.put, server: func() time.Time { return now() }}
+	o.bucket = &bucket{t: t, before: o.answer, server: func() time.Time { return now() }}
 	cfg := uploader.Config{
-		Putter: o.bucket, SegmentDuration: time.Duration(1+s.pick(4)) * time.Second, RingBytes: 64<<10 + s.next()*1024, Audio: s.pick(2) == 1,
+		Putter: o, SegmentDuration: time.Duration(1+s.pick(4)) * time.Second, RingBytes: 64<<10 + s.next()*1024, Audio: s.pick(2) == 1,
 		OnDrop: func(d uploader.Drop) {
 			o.mu.Lock()
 			o.perReason[d.Reason]++
 			o.mu.Unlock()
 		},
-		OnStored:           func(st uploader.Stored) { o.stored = append(o.stored, st) }, // always on the worker
+		OnStored: func(st uploader.Stored) { // always on the worker
+			o.stored = append(o.stored, st)
+			if st.Spooled {
+				o.backfills++
+			}
+		},
 		RefreshCredentials: func(context.Context) error { return nil },
 		UploadJitter:       time.Duration(s.pick(3)-1) * 100 * time.Millisecond,
 	}
@@ -108,6 +158,19 @@ func randomRun(t *testing.T, data []byte) {
 	answers := s.pick(2) // the server is good, or as the bytes say
 	if answers == 1 {
 		o.answers = script{slices.Clone(data)}
+	}
+	if s.pick(2) == 1 {
+		o.flash = &flash{t: t, cap: int64(s.pick(3)) * 200_000, slow: time.Duration(s.pick(4)) * time.Second}
+		troubles := script{slices.Clone(data)}
+		if s.pick(2) == 1 {
+			o.flash.fail = func(call string) error {
+				if troubles.pick(8) == 1 {
+					return errNoSpace
+				}
+				return nil
+			}
+		}
+		cfg.Spool = o.flash
 	}
 	u := mustNew(t, cfg)
 	type fedPicture struct {
@@ -135,6 +198,8 @@ func randomRun(t *testing.T, data []byte) {
 			u.Retry()
 		case op < 16:
 			_ = u.SetTags("a=b")
+		case op < 17:
+			u.Skip(s.pick(4))
 		case op < 18:
 			time.Sleep(time.Duration(s.next()) * 100 * time.Millisecond)
 		case op < 20:
@@ -195,10 +260,21 @@ func randomRun(t *testing.T, data []byte) {
 	if st.Pending.Segments+st.Open.Segments != 0 || (st.DroppedClosed.Segments > 0) != errors.Is(err, uploader.ErrNotStored) {
 		t.Errorf("after Close (%v): %+v", err, st)
 	}
-	if st.Stored.Segments != int64(len(o.stored)) || st.DroppedFull.Segments != o.perReason[uploader.DropRingFull] ||
-		st.DroppedTooLarge.Segments != o.perReason[uploader.DropTooLarge] || st.DroppedCollision.Segments != o.perReason[uploader.DropCollision] ||
-		st.DroppedClosed.Segments != o.perReason[uploader.DropClosed] {
-		t.Errorf("%d stored, drops %v reported; counted %+v", len(o.stored), o.perReason, st)
+	if st.Stored.Segments != int64(len(o.stored))-o.backfills || st.Backfilled.Segments != o.backfills || st.DroppedFull.Segments != o.perReason[uploader.DropRingFull] ||
+		st.DroppedTooLarge.Segments != o.perReason[uploader.DropTooLarge] || st.DroppedClosed.Segments != o.perReason[uploader.DropClosed] ||
+		st.DroppedCollision.Segments+st.DroppedSpool.Segments != o.perReason[uploader.DropCollision]+o.perReason[uploader.DropSpoolFull]+
+			o.perReason[uploader.DropSpoolCorrupt]+o.perReason[uploader.DropRejected] {
+		t.Errorf("%d stored, %d of the spool, drops %v reported; counted %+v", len(o.stored), o.backfills, o.perReason, st)
+	}
+	if o.flash != nil {
+		items, n := o.flash.Use()
+		if left := o.flash.items; items > 0 && slices.Contains(o.flash.kept, left[0].Key) { // stored or lost, which is counted, but deleting failed
+			items, n = items-1, n-int64(left[0].Size)
+		}
+		if st.SpoolPending.Segments != int64(items) || st.SpoolPending.Bytes != n {
+			t.Errorf("%d items of %d bytes are in the spool, counted %+v", items, n, st.SpoolPending)
+		}
+		o.emptySpool(cfg)
 	}
 
 	// What is in the bucket: whole segments, no picture twice or out of order or altered, and exactly what was reported.
@@ -221,10 +297,12 @@ func randomRun(t *testing.T, data []byte) {
 		if sd.Attempts == 0 || sd.Bytes%188 != 0 {
 			t.Errorf("reported %+v", sd)
 		}
-		if st.Rejected == 0 && sd.Key <= last {
+		if st.Rejected == 0 && sd.Key <= last && !sd.Spooled {
 			t.Errorf("%s is stored after %s", sd.Key, last)
 		}
-		last = sd.Key
+		if !sd.Spooled {
+			last = sd.Key
+		}
 		prev := -1
 		for _, v := range c.video {
 			info, _ := h264.Inspect(v.data)
@@ -247,6 +325,25 @@ func randomRun(t *testing.T, data []byte) {
 		if !o.lied[key] {
 			t.Errorf("%s is in the bucket and not reported", key)
 		}
+	}
+}
+
+// emptySpool lets another run upload what is left in the spool to a server that is well.
+func (o *oracle) emptySpool(cfg uploader.Config) {
+	items, _ := o.flash.Use()
+	o.flash.fail, o.answers = nil, script{}
+	before := len(o.stored)
+	u := mustNew(o.t, cfg)
+	time.Sleep(time.Duration(items+2) * time.Minute)
+	mustClose(o.t, u)
+	if again := o.stored[before:]; len(again) > 0 && slices.Contains(o.flash.kept, again[0].Key) { // reported once more
+		o.stored = slices.DeleteFunc(o.stored[:before], func(s uploader.Stored) bool { return s.Key == again[0].Key })
+		o.stored = append(o.stored, again...)
+		before = len(o.stored) - len(again)
+	}
+	st := u.Stats()
+	if st.SpoolFound.Segments != int64(items) || st.SpoolPending.Segments != 0 || st.DroppedSpool.Segments != 0 || len(o.stored)-before != items {
+		o.t.Errorf("of %d items %d are stored by the next run: %+v", items, len(o.stored)-before, st)
 	}
 }
 

@@ -32,14 +32,20 @@ type spoolState struct {
 
 func (s *spoolState) broken() bool { return s.fails > 0 }
 
+// gate is a lock that is held for long: while an item is written to flash.
+type gate chan struct{}
+
+func (g gate) enter() { g <- struct{}{} }
+func (g gate) leave() { <-g }
+
 // openSpool counts what an earlier run left, and starts the goroutine that puts segments into the spool.
 func (u *Uploader) openSpool() {
 	if u.cfg.Spool == nil {
 		return
 	}
-	u.spoolMu.Lock()
+	u.spoolGate.enter()
 	items, bytes := u.cfg.Spool.Usage()
-	u.spoolMu.Unlock()
+	u.spoolGate.leave()
 	u.mu.Lock()
 	u.stats.SpoolFound = Counts{Segments: int64(items), Bytes: bytes}
 	u.back.first = items > 0
@@ -59,12 +65,7 @@ func (u *Uploader) closeSpool() {
 	u.closing = true // nothing comes in any more
 	u.mu.Unlock()
 	for u.spoolOne(func() int {
-		for i := range u.queue {
-			if u.queue[i].tapped == 0 {
-				return i
-			}
-		}
-		return -1
+		return min(len(u.queue), 1) - 1
 	}) {
 	}
 }
@@ -117,8 +118,8 @@ func (u *Uploader) toSpool() int {
 
 // spoolOne puts the segment that choose gives (with the lock held) into the spool and takes it out of the ring. Until then it is held.
 func (u *Uploader) spoolOne(choose func() int) (done bool) {
-	u.spoolMu.Lock()
-	defer u.spoolMu.Unlock()
+	u.spoolGate.enter()
+	defer u.spoolGate.leave()
 	u.mu.Lock()
 	i := choose()
 	if i < 0 {

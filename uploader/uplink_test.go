@@ -137,7 +137,7 @@ func TestOutages(t *testing.T) {
 func possible(from, to time.Duration) int64 {
 	const step = 40 * time.Millisecond
 	const segment, ring, perStep = 75.0, 158.3, 18.5 / 5.32 // in pictures; answers take their time
-	var waiting []float64                                // what is left of each, oldest first
+	var waiting []float64                                   // what is left of each, oldest first
 	open, lost := 0.0, int64(0)
 	for at := time.Duration(0); at < time.Minute; at += step {
 		if open++; open == segment {

@@ -43,12 +43,16 @@ func (u *Uploader) upload(e *entry) {
 		u.maybeStored = u.maybeStored || unclear(err)
 		var gone entry
 		e := &u.queue[u.index(seq)]
-		if e.tapped > 0 && u.ctx.Err() == nil {
-			// Part of it is newer footage by now.
+		if e.tapped > 0 { // part of it is newer footage by now
 			gone = *e
 			u.remove(u.index(seq))
-			u.stats.DroppedFull.add(gone.counts())
-			u.dropped(&gone, DropRingFull)
+			if u.ctx.Err() != nil {
+				u.stats.DroppedClosed.add(gone.counts())
+				u.dropped(&gone, DropClosed)
+			} else {
+				u.stats.DroppedFull.add(gone.counts())
+				u.dropped(&gone, DropRingFull)
+			}
 			e = &gone
 		}
 		renamed := u.learnClock(server, received, took, false)
@@ -57,7 +61,7 @@ func (u *Uploader) upload(e *entry) {
 	u.inflight, u.flight = 0, nil
 	u.unlock()
 	if spool {
-		u.spoolMu.Unlock()
+		u.spoolGate.leave()
 	}
 	u.signalSpool()
 }
@@ -70,7 +74,7 @@ func (u *Uploader) lockToShift() (spool bool) {
 		spool = u.clock.movable
 		u.mu.Unlock()
 		if spool {
-			u.spoolMu.Lock()
+			u.spoolGate.enter()
 		}
 	}
 	u.mu.Lock()

@@ -27,8 +27,8 @@ type Uploader struct {
 	closeErr error
 	phase    time.Duration // delay of each upload, see Config.UploadJitter
 
-	// spoolMu is held during each call of the spool. Who needs both locks takes it first; the frame path never does.
-	spoolMu   sync.Mutex
+	// spoolGate is held during each call of the spool. Who needs it and mu takes it first; the frame path never does.
+	spoolGate gate
 	spoolWake chan struct{} // something changed for the goroutine of the spool; holds one
 
 	// mu guards what follows. It is held for the copying of one picture at most (and for moving ring content when the oldest
@@ -123,6 +123,7 @@ func New(cfg Config) (*Uploader, error) {
 		log:       cfg.Logger,
 		wake:      make(chan struct{}, 1),
 		spoolWake: make(chan struct{}, 1),
+		spoolGate: make(gate, 1),
 		finished:  make(chan struct{}),
 		params:    params,
 		sets:      params.Append(nil),
@@ -245,13 +246,10 @@ func (u *Uploader) sealAll() {
 func (u *Uploader) finish() {
 	u.mu.Lock()
 	u.closing = true
-	lost := Counts{}
 	for i := range u.queue {
-		e := &u.queue[i]
-		lost.add(e.counts())
-		u.dropped(e, DropClosed)
+		u.stats.DroppedClosed.add(u.queue[i].counts())
+		u.dropped(&u.queue[i], DropClosed)
 	}
-	u.stats.DroppedClosed.add(lost)
 	u.queue = nil
 	release(u.ring.buf)
 	u.ring = ring{}
@@ -263,7 +261,7 @@ func (u *Uploader) finish() {
 	default:
 		errs = append(errs, fmt.Errorf("%w: %d pictures dropped", ErrNoIDR, u.stats.VideoFrames))
 	}
-	if lost.Segments > 0 {
+	if lost := u.stats.DroppedClosed; lost.Segments > 0 {
 		err := fmt.Errorf("%w: %d segments of %d bytes and %v dropped", ErrNotStored, lost.Segments, lost.Bytes,
 			lost.Duration.Round(time.Millisecond))
 		if u.retry.lastErr != nil {
