@@ -112,6 +112,13 @@ func Load(args, environ []string) (Config, error) {
 			}
 		}
 	}
+	switch {
+	case c.Log != "":
+	case c.FD != 0:
+		c.Log = "syslog"
+	default:
+		c.Log = "stderr"
+	}
 	if len(problems) > 0 {
 		return Config{}, usageError{errors.Join(unique(problems)...)}
 	}

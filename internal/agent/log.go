@@ -20,7 +20,8 @@ const (
 	repeatKinds  = 64 // messages that are watched
 )
 
-// NewLogger makes the agent's logger: to stderr as text, to syslog in the form of RFC 3164, or nowhere. The same warning or error more often
+// NewLogger makes the agent's logger: to stderr as text, to syslog in the form of RFC 3164 (and to stderr while there is no syslog daemon,
+// unless the firmware has started us: its output is not ours), or nowhere. The same warning or error more often
 // than five times a minute is left out and counted.
 func NewLogger(cfg *Config, stderr io.Writer) *slog.Logger {
 	if cfg.Log == "none" {
@@ -29,6 +30,9 @@ func NewLogger(cfg *Config, stderr io.Writer) *slog.Logger {
 	s := &lines{seen: map[string]*repeat{}, stderr: stderr}
 	if cfg.Log == "syslog" {
 		s.syslog = &syslog{path: "/dev/log"}
+		if cfg.FD != 0 {
+			s.stderr = io.Discard
+		}
 	}
 	return slog.New(handler{level: cfg.LogLevel, lines: s})
 }

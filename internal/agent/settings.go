@@ -220,7 +220,7 @@ func settings() []setting {
 			str(func(c *Config, _ *CameraConfig) *string { return &c.Heartbeat })},
 		{"unhealthy-after", "DURATION", "60s", "a camera is unhealthy after failing uploads, or silence, of this length", global, nil,
 			span(time.Second, 24*time.Hour, func(c *Config, _ *CameraConfig) *time.Duration { return &c.Unhealthy })},
-		{"log", "WHERE", "stderr", "stderr, syslog or none", global, nil,
+		{"log", "WHERE", "", "stderr, syslog or none; by default stderr, and with --fd syslog, since the firmware's output is not ours", global, nil,
 			func(c *Config, _ *CameraConfig, v string) error {
 				if v != "stderr" && v != "syslog" && v != "none" {
 					return fmt.Errorf("must be stderr, syslog or none")
