@@ -117,7 +117,7 @@ func inspectSegment(o object, c *clip) (stored, error) {
 	for _, f := range r.Findings {
 		errs = append(errs, fmt.Errorf("%s %s at packet %d: %s", f.Severity, f.Code, f.Packet, f.Message))
 	}
-	var last int64
+	var base, last int64
 	d := mpegts.NewDemuxer(bytes.NewReader(o.data))
 	for {
 		u, err := d.Next()
@@ -156,10 +156,13 @@ func inspectSegment(o object, c *clip) (stored, error) {
 		} else if want := (s.first + s.frames) % len(c.units); !slices.Contains(places, want) {
 			errs = append(errs, fmt.Errorf("picture %d is that of %v in the clip, want %d", s.frames, places, want))
 		}
-		last = u.PTS
+		// The encoder's timestamps are kept exactly: microseconds to 90 kHz, rounded once for each of the two pictures.
 		if s.frames == 0 {
-			last = u.PTS
+			base = u.PTS
+		} else if got, want := (u.PTS-base+segment.PTSModulus)%segment.PTSModulus, int64(c.at(s.first+s.frames)-c.at(s.first))*9/100; got < want-1 || got > want+1 {
+			errs = append(errs, fmt.Errorf("picture %d is %d ticks after the first, want %d", s.frames, got, want))
 		}
+		last = u.PTS
 		s.frames++
 	}
 	if s.frames == 0 {

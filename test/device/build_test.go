@@ -35,10 +35,11 @@ var (
 
 // built is what one target runs.
 type built struct {
-	agent  string // a command without arguments; a script around qemu for foreign targets
-	binary string // the agent itself
-	player []string
-	lib    string // folder with s3_hls.a
+	agent  string   // a command without arguments; a script around qemu for foreign targets
+	binary string   // the agent itself
+	player []string // with the drop-in API
+	camera []string // the same with the handle API
+	lib    string   // folder with s3_hls.a
 	inc    string
 }
 
@@ -99,6 +100,11 @@ func (g target) build(root, dir string) (built, error) {
 			return built{}, errMissing{tool}
 		}
 	}
+	for _, part := range []string{"csdk/src/s3cam.c", "csdk/Makefile", "cmd/s3cam-agent"} {
+		if _, err := os.Stat(filepath.Join(root, part)); err != nil {
+			return built{}, errMissing{part}
+		}
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return built{}, err
 	}
@@ -122,11 +128,14 @@ func (g target) build(root, dir string) (built, error) {
 	if err := run(nil, "make", "-C", b.lib, "CROSS_COMPILE="+g.prefix, "s3_hls.a"); err != nil {
 		return built{}, err
 	}
-	player, err := b.compile(g, root, filepath.Join(root, "test", "device", "testdata", "player.c"), filepath.Join(dir, "player"))
-	if err != nil {
+	var err error
+	source := filepath.Join(root, "test", "device", "testdata", "player.c")
+	if b.player, err = b.compile(g, source, filepath.Join(dir, "player")); err != nil {
 		return built{}, err
 	}
-	b.player = player
+	if b.camera, err = b.compile(g, source, filepath.Join(dir, "camera"), "-DHANDLE"); err != nil {
+		return built{}, err
+	}
 	args := []string{"build", "-trimpath", "-o", b.binary}
 	env := append([]string{"CGO_ENABLED=0"}, g.goenv...)
 	if g.race {
@@ -149,8 +158,9 @@ func (g target) build(root, dir string) (built, error) {
 }
 
 // compile links a C program with the library, statically for foreign targets, and returns the command that runs it.
-func (b built) compile(g target, root, source, out string) ([]string, error) {
+func (b built) compile(g target, source, out string, flags ...string) ([]string, error) {
 	args := []string{"-std=c99", "-D_POSIX_C_SOURCE=200809L", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-I", b.inc, "-o", out, source, filepath.Join(b.lib, "s3_hls.a"), "-lpthread"}
+	args = append(flags, args...)
 	if g.qemu != "" {
 		args = append(args, "-static")
 	}

@@ -131,6 +131,9 @@ func car(t testing.TB) *clip {
 	return loadClip(t, mediatest.Path(t, "camera/intel_car_768x432_12_5.h264"), 12.5).sound(t, mediatest.Path(t, "camera/intel_car_768x432_12_5.aac"))
 }
 
+// soundFile is real sound of 3 s, which is repeated.
+func soundFile(t testing.TB) string { return mediatest.Path(t, "aac/exo_44k_mono.aac") }
+
 // made caches what ffmpeg encodes in this run of the tests.
 var made struct {
 	mu    sync.Mutex

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,8 +23,8 @@ import (
 // front stands before the store as the server that the camera talks to, and fails as servers do.
 type front struct {
 	store *store
-	addr  string // host:port
-	clock time.Duration
+	addr  string       // host:port
+	clock atomic.Int64 // what its clock is ahead, a time.Duration
 
 	mu       sync.Mutex
 	fault    fault
@@ -111,6 +112,10 @@ func (f *front) set(what fault, n int) {
 	f.silent = make(chan struct{})
 }
 
+// setClock steps the server's clock: ahead is what it is ahead of the real time.
+func (f *front) setClock(ahead time.Duration) { f.clock.Store(int64(ahead)) }
+func (f *front) skew() time.Duration          { return time.Duration(f.clock.Load()) }
+
 // seen returns the requests so far.
 func (f *front) seen() []request {
 	f.mu.Lock()
@@ -184,8 +189,8 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	body := &counted{ReadCloser: r.Body}
 	r.Body = body
 	out := &statusWriter{ResponseWriter: w, header: http.Header{}, mute: what.kind == storesOnly || what.kind == cutAnswer}
-	if f.clock != 0 {
-		out.date = time.Now().Add(f.clock).UTC().Format(http.TimeFormat)
+	if f.skew() != 0 {
+		out.date = time.Now().Add(f.skew()).UTC().Format(http.TimeFormat)
 	}
 	rec := request{
 		at: time.Now(), method: r.Method, key: strings.TrimPrefix(r.URL.Path, "/"), host: r.Host, length: r.ContentLength,
@@ -208,7 +213,7 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	}()
 	switch what.kind {
 	case works, storesOnly, cutAnswer:
-		if f.clock != 0 && !f.retime(out, r) {
+		if f.skew() != 0 && !f.retime(out, r) {
 			break
 		}
 		proxy.ServeHTTP(out, r)
@@ -249,11 +254,11 @@ func refuse(w http.ResponseWriter, what fault) {
 // maxSkew is how far a request's time may be from S3's.
 const maxSkew = 15 * time.Minute
 
-// retime lets the store, whose clock is right, take requests for a server whose clock is off by f.clock: it does the store's check of the
+// retime lets the store, whose clock is right, take requests for a server whose clock is off by f.skew(): it does the store's check of the
 // time and of the signature, then signs again. To a device, a server that is off looks just as its own clock being off.
 func (f *front) retime(w http.ResponseWriter, r *http.Request) bool {
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("x-amz-date"))
-	now := time.Now().Add(f.clock)
+	now := time.Now().Add(f.skew())
 	if err != nil || at.Sub(now).Abs() > maxSkew {
 		io.Copy(io.Discard, r.Body)
 		refuse(w, fault{status: 403, code: "RequestTimeTooSkewed"})

@@ -124,7 +124,7 @@ func TestHarness(t *testing.T) {
 	}
 	t.Run("a server with another clock", func(t *testing.T) {
 		ahead := newFront(t, s, leaf{})
-		ahead.clock = 20 * time.Minute
+		ahead.setClock(20 * time.Minute)
 		resp, err := put(ctx, s, ahead.addr, "clock/wrong", body, time.Now())
 		if err != nil || resp.StatusCode != 403 {
 			t.Fatalf("signed with our time: %v %v", resp, err)

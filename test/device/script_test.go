@@ -25,6 +25,8 @@ type script struct {
 	w    *bufio.Writer
 	f    *os.File
 	path string
+
+	endpoint string // of the last initialize
 }
 
 func newScript(t testing.TB) *script {
@@ -70,6 +72,7 @@ func strs(vs ...string) (out []byte) {
 }
 
 func (s *script) initialize(ring int, region, bucket, prefix, endpoint string) *script {
+	s.endpoint = endpoint
 	return s.op('I', u32(uint32(ring)), strs(region, bucket, prefix, endpoint))
 }
 func (s *script) credential(k keyPair) *script {
@@ -146,13 +149,23 @@ type player struct {
 // play starts the player on a script with the environment of the device.
 func (b built) play(t testing.TB, env []string, scripts ...*script) *player {
 	t.Helper()
-	args := b.player
+	return run(t, b.agent, b.player, env, scripts...)
+}
+
+// film starts the player with the handle API.
+func (b built) film(t testing.TB, env []string, scripts ...*script) *player {
+	t.Helper()
+	return run(t, b.agent, b.camera, env, scripts...)
+}
+
+func run(t testing.TB, agent string, args, env []string, scripts ...*script) *player {
+	t.Helper()
 	for _, s := range scripts {
 		args = append(args[:len(args):len(args)], s.close(t))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(cleanEnv(), "S3CAM_AGENT="+b.agent, "S3CAM_SOCKET="+filepath.Join(t.TempDir(), "none.sock"))
+	cmd.Env = append(cleanEnv(), "S3CAM_AGENT="+agent, "S3CAM_SOCKET="+filepath.Join(t.TempDir(), "none.sock"))
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Dir = t.TempDir()
 	// A session of its own: at the end of the test everything that it started can be found and ended.

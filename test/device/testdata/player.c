@@ -15,7 +15,11 @@
  *   Z zero clock   -                              U sleep      u32 us
  *   G J            start, join the second thread  D            fork: the child goes on, the parent waits for it
  *   E exit         u32 code, at once              K            kill -9 of oneself
- *   M marker       string, printed
+ *   M marker       string, printed                P settle     u32 ms (only with HANDLE), see below
+ *
+ * Compiled with -DHANDLE it makes the same calls by the handle API, with a camera for each script that begins with I; a second script without
+ * one works on the camera of the first. Then it also prints each drop it is told of, and the counters twice a second; settle waits
+ * until everything that was put is stored or counted as lost.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -31,6 +35,9 @@
 
 #include "S3_HLS_Return_Code.h"
 #include "S3_HLS_SDK.h"
+#ifdef HANDLE
+#include "s3cam.h"
+#endif
 
 #define NONE 0xffffffffu
 
@@ -40,6 +47,10 @@ struct script {
 	uint32_t len, at, cap;
 	unsigned long video, audio, full, failed;
 	long worst_us; /* longest Put */
+#ifdef HANDLE
+	s3cam *cam;
+	volatile int watched; /* the monitor may look */
+#endif
 };
 
 static struct timespec zero;
@@ -123,6 +134,143 @@ static void drop_string(char *p)
 		spoil(p, strlen(p));
 }
 
+#ifdef HANDLE
+
+static s3cam *cam_of(struct script *s) { return s->cam ? s->cam : first.cam; }
+
+static void on_drop(void *user, const s3cam_drop *d)
+{
+	struct script *s = user;
+	printf("drop %d reason %llu frames %llu key %s\n", s == &second, (unsigned long long)d->reason, (unsigned long long)d->frames, d->key[0] ? d->key : "-");
+	fflush(stdout);
+}
+
+static int get_counters(struct script *s, s3cam_counters *c)
+{
+	memset(c, 0, sizeof *c);
+	c->size = sizeof *c;
+	return s3cam_get_counters(s->cam, c);
+}
+
+static void print_counters(struct script *s, const char *when)
+{
+	s3cam_counters c;
+	if (get_counters(s, &c) != S3CAM_OK)
+		return;
+	printf("%s %d lost_video %llu lost_agents %llu connects %llu video %llu settled %llu stored %llu dropped %llu pending %llu spooled %llu failed %llu error %llu segments %llu\n",
+	       when, s == &second, (unsigned long long)c.lost_video, (unsigned long long)c.lost_agents, (unsigned long long)c.connects, (unsigned long long)c.video_frames,
+	       (unsigned long long)c.settled_frames, (unsigned long long)c.stored_frames, (unsigned long long)c.dropped_frames, (unsigned long long)c.pending_segments,
+	       (unsigned long long)c.spooled_segments, (unsigned long long)c.uploads_failed, (unsigned long long)c.last_error, (unsigned long long)c.stored_segments);
+	fflush(stdout);
+}
+
+static pthread_mutex_t watch = PTHREAD_MUTEX_INITIALIZER; /* a camera is not closed while the monitor looks */
+
+static void *monitor(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		sleep_us(500000);
+		pthread_mutex_lock(&watch);
+		if (first.watched)
+			print_counters(&first, "counters");
+		if (second.watched)
+			print_counters(&second, "counters");
+		pthread_mutex_unlock(&watch);
+	}
+	return NULL;
+}
+
+/* Waits until the agent has stored, spooled or lost all that it got. */
+static void settle(struct script *s, long limit_ms)
+{
+	struct timespec began;
+	s3cam_counters c;
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	s3cam_flush(s->cam);
+	sleep_us(1500000); /* counters come once a second */
+	while (since_us(&began) < limit_ms * 1000L && get_counters(s, &c) == S3CAM_OK &&
+	       (c.settled_frames != c.video_frames || c.spooled_segments != 0 || c.video_frames == 0))
+		sleep_us(100000);
+}
+
+static int32_t api_initialize(struct script *s, uint32_t ring, char **p)
+{
+	static pthread_t watcher;
+	s3cam_options o = S3CAM_OPTIONS_INIT;
+	char text[300];
+	int code;
+	o.ring_bytes = ring;
+	o.region = p[0];
+	o.bucket = p[1];
+	o.prefix = p[2];
+	o.endpoint = p[3];
+	o.flags = S3CAM_BUCKET_IN_HOST | (p[2] ? 0 : S3CAM_BUCKET_ROOT);
+	o.on_drop = on_drop;
+	o.user = s;
+	code = s3cam_open(&s->cam, &o, text, sizeof text);
+	if (code != S3CAM_OK)
+		printf("open: %s\n", text);
+	if (code == S3CAM_OK && s == &first && pthread_create(&watcher, NULL, monitor, NULL) != 0)
+		die("monitor");
+	pthread_mutex_lock(&watch);
+	s->watched = code == S3CAM_OK;
+	pthread_mutex_unlock(&watch);
+	return code;
+}
+
+static int32_t api_credential(struct script *s, char **p) { return s3cam_set_credentials(cam_of(s), p[0], p[1], p[2]); }
+static int32_t api_tag(struct script *s, char *tag) { return s3cam_set_tags(cam_of(s), tag); }
+static int32_t api_start(struct script *s) { return s3cam_start(cam_of(s)); }
+
+static int32_t api_put(struct script *s, S3_HLS_FRAME_PACK *pack, int video)
+{
+	s3cam_part part[8];
+	s3cam_frame f;
+	uint32_t i;
+	if (!pack || pack->item_count < 1 || pack->item_count > 4)
+		return S3CAM_EINVAL;
+	for (i = 0; i < pack->item_count; i++) {
+		part[2 * i].data = pack->items[i].first_part_start;
+		part[2 * i].size = pack->items[i].first_part_length;
+		part[2 * i + 1].data = pack->items[i].second_part_start;
+		part[2 * i + 1].size = pack->items[i].second_part_length;
+	}
+	f.part = part;
+	f.parts = 2 * (size_t)pack->item_count;
+	f.pts_us = pack->items[0].timestamp;
+	return video ? s3cam_put_video(cam_of(s), &f) : s3cam_put_audio(cam_of(s), &f);
+}
+
+static int32_t api_finalize(struct script *s)
+{
+	int code;
+	s3cam *cam = s->cam;
+	print_counters(s, "final");
+	pthread_mutex_lock(&watch);
+	s->watched = 0;
+	pthread_mutex_unlock(&watch);
+	code = s3cam_close(cam, 10000);
+	s->cam = NULL;
+	return code;
+}
+
+#else
+
+static int32_t api_initialize(struct script *s, uint32_t ring, char **p) { (void)s; return S3_HLS_SDK_Initialize(ring, p[0], p[1], p[2], p[3]); }
+static int32_t api_credential(struct script *s, char **p) { (void)s; return S3_HLS_SDK_Set_Credential(p[0], p[1], p[2]); }
+static int32_t api_tag(struct script *s, char *tag) { (void)s; return S3_HLS_SDK_Set_Tag(tag); }
+static int32_t api_start(struct script *s) { (void)s; return S3_HLS_SDK_Start_Upload(); }
+static int32_t api_finalize(struct script *s) { (void)s; return S3_HLS_SDK_Finalize(); }
+static int32_t api_put(struct script *s, S3_HLS_FRAME_PACK *pack, int video)
+{
+	(void)s;
+	return video ? S3_HLS_SDK_Put_Video_Frame(pack) : S3_HLS_SDK_Put_Audio_Frame(pack);
+}
+static void settle(struct script *s, long limit_ms) { (void)s; (void)limit_ms; }
+
+#endif
+
 static void report(const char *name, int32_t code, const struct timespec *began)
 {
 	printf("%s %ld us %ld\n", name, (long)code, since_us(began));
@@ -142,9 +290,9 @@ static void strings(struct script *s, int op)
 		p[i] = get_string(s);
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	switch (op) {
-	case 'I': code = S3_HLS_SDK_Initialize(ring, p[0], p[1], p[2], p[3]); break;
-	case 'C': code = S3_HLS_SDK_Set_Credential(p[0], p[1], p[2]); break;
-	case 'T': code = S3_HLS_SDK_Set_Tag(p[0]); break;
+	case 'I': code = api_initialize(s, ring, p); break;
+	case 'C': code = api_credential(s, p); break;
+	case 'T': code = api_tag(s, p[0]); break;
 	case 'M': printf("marker %s\n", p[0]); fflush(stdout); break;
 	}
 	for (i = 0; i < n; i++)
@@ -195,7 +343,7 @@ static void frame(struct script *s, int video)
 	}
 	pack.item_count = count;
 	clock_gettime(CLOCK_MONOTONIC, &began);
-	code = video ? S3_HLS_SDK_Put_Video_Frame(&pack) : S3_HLS_SDK_Put_Audio_Frame(&pack);
+	code = api_put(s, &pack, video);
 	result(s, video, code, since_us(&began));
 	for (i = 0; i < follow; i++) {
 		if (len[i][0] != NONE)
@@ -228,13 +376,14 @@ static void step(struct script *s, int op)
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	switch (op) {
 	case 'I': case 'C': case 'T': case 'M': strings(s, op); break;
-	case 'S': report("start", S3_HLS_SDK_Start_Upload(), &began); break;
-	case 'F': report("finalize", S3_HLS_SDK_Finalize(), &began); break;
+	case 'S': report("start", api_start(s), &began); break;
+	case 'F': report("finalize", api_finalize(s), &began); break;
 	case 'V': frame(s, 1); break;
 	case 'A': frame(s, 0); break;
-	case 'N': result(s, 1, S3_HLS_SDK_Put_Video_Frame(NULL), 0); break;
-	case 'n': result(s, 0, S3_HLS_SDK_Put_Audio_Frame(NULL), 0); break;
+	case 'N': result(s, 1, api_put(s, NULL, 1), 0); break;
+	case 'n': result(s, 0, api_put(s, NULL, 0), 0); break;
 	case 'W': sleep_us((long)get32(s) * 1000L - since_us(&zero)); break;
+	case 'P': settle(s, (long)get32(s)); break;
 	case 'U': sleep_us((long)get32(s)); break;
 	case 'Z': clock_gettime(CLOCK_MONOTONIC, &zero); break;
 	case 'G':
