@@ -42,6 +42,9 @@ func (u *Uploader) startSegment(au AccessUnit, now time.Time) (starts bool, err 
 	if u.isOpen {
 		u.seal()
 	}
+	if n := len(u.queue); n > 0 && u.queue[n-1].seq == u.nextSeq {
+		u.queue[n-1].nextKey = key
+	}
 	u.time.start(base)
 	u.nextSeq++
 	u.stats.Begun++

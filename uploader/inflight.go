@@ -138,18 +138,24 @@ func (u *Uploader) patience(f *flight) time.Duration {
 	if last == 0 && !r.reports {
 		return whole - now
 	}
-	var limit time.Duration
-	if sent < f.size {
-		window := min(sendBuffer, f.size)
-		limit = last + r.timeout(c, time.Duration(int64(r.expected(f.size, f.length))*int64(window)/int64(f.size)))
-		if f.live && f.tapped == 0 && u.pressed() {
-			limit = min(limit, last+pressedStall)
-		}
-	} else {
-		// The rest is in the kernel: little if sending took its time, all of it if not.
-		limit = last + r.timeout(c, max(0, r.expected(f.size, f.length)-last))
+	// What is in the kernel takes as long as at the known rate, or at that of this try if it is slower.
+	window := min(sendBuffer, f.size)
+	rest := scaleBy(r.expected(f.size, f.length), window, f.size)
+	if sent > 0 {
+		rest = max(rest, scaleBy(last, window, max(sent, window)))
+	}
+	if sent == f.size { // all of it may be there, when sending took no time
+		rest = max(rest, r.expected(f.size, f.length)-last)
+	}
+	limit := last + r.timeout(c, rest)
+	if sent < f.size && f.live && f.tapped == 0 && u.pressed() {
+		limit = min(limit, last+pressedStall)
 	}
 	return min(limit, max(whole, lifetimes*c.MaxTimeout)) - now
+}
+
+func scaleBy(d time.Duration, n, of int) time.Duration {
+	return time.Duration(float64(d) * float64(n) / float64(of))
 }
 
 // pressed tells whether the room of the segment in flight will soon be needed. With a spool that is so as soon as it could be put there.

@@ -45,6 +45,7 @@ type oracle struct {
 	mu        sync.Mutex
 	stored    []uploader.Stored
 	backfills int64
+	doubtful  bool // the oldest item of the spool may be stored already, under another name
 	perReason map[uploader.DropReason]int64
 }
 
@@ -297,7 +298,7 @@ func randomRun(t *testing.T, data []byte) {
 		if sd.Attempts == 0 || sd.Bytes%188 != 0 {
 			t.Errorf("reported %+v", sd)
 		}
-		if st.Rejected == 0 && sd.Key <= last && !sd.Spooled {
+		if st.Rejected+st.SpoolErrors == 0 && sd.Key <= last && !sd.Spooled { // what waits, or the spool refuses, is overtaken
 			t.Errorf("%s is stored after %s", sd.Key, last)
 		}
 		if !sd.Spooled {
@@ -308,7 +309,7 @@ func randomRun(t *testing.T, data []byte) {
 			info, _ := h264.Inspect(v.data)
 			nal := v.data[info.SliceOffset:]
 			n := pictureNumber(info.IDR, nal)
-			if n <= prev || seen[n] {
+			if n <= prev || seen[n] && !(o.doubtful && sd.Spooled) {
 				t.Errorf("%s has picture %d after %d", sd.Key, n, prev)
 			}
 			prev, seen[n] = n, true
@@ -331,6 +332,11 @@ func randomRun(t *testing.T, data []byte) {
 // emptySpool lets another run upload what is left in the spool to a server that is well.
 func (o *oracle) emptySpool(cfg uploader.Config) {
 	items, _ := o.flash.Use()
+	// Of the oldest the run before may not have learned that it is stored; without a confirmed time it is not known by its name.
+	doubtful := 0
+	if items > 0 && o.flash.items[0].UnsureRun != 0 && len(o.lied)+len(o.flash.kept) > 0 {
+		doubtful, o.doubtful = 1, true
+	}
 	o.flash.fail, o.answers = nil, script{}
 	before := len(o.stored)
 	u := mustNew(o.t, cfg)
@@ -342,7 +348,8 @@ func (o *oracle) emptySpool(cfg uploader.Config) {
 		before = len(o.stored) - len(again)
 	}
 	st := u.Stats()
-	if st.SpoolFound.Segments != int64(items) || st.SpoolPending.Segments != 0 || st.DroppedSpool.Segments != 0 || len(o.stored)-before != items {
+	if st.SpoolFound.Segments != int64(items) || st.SpoolPending.Segments != 0 || st.DroppedSpool.Segments > int64(doubtful) ||
+		int64(len(o.stored)-before) != int64(items)-st.DroppedSpool.Segments {
 		o.t.Errorf("of %d items %d are stored by the next run: %+v", items, len(o.stored)-before, st)
 	}
 }

@@ -44,6 +44,9 @@ func (u *Uploader) shift(seconds int64) (shifted bool) {
 func (u *Uploader) shiftEntry(e *entry, seconds int64) {
 	move := seconds * segment.Timescale
 	e.key += seconds
+	if e.nextKey != 0 {
+		e.nextKey += seconds
+	}
 	e.start += move
 	e.end += move
 	e.startDTS += move

@@ -117,9 +117,9 @@ func (u *Uploader) failed(e *entry, err error, renamed bool) {
 		if gone || renamed {
 			return
 		}
-		if i := u.index(e.seq); !u.moveKey(i) {
+		if !u.moveKey(e) {
 			lost := *e
-			u.remove(i)
+			u.remove(u.index(e.seq))
 			u.stats.DroppedCollision.add(lost.counts())
 			u.dropped(&lost, DropCollision)
 		}
@@ -163,13 +163,11 @@ func (u *Uploader) failOnce(err error) {
 // maxMoves bounds how far from its own time a short segment may be named.
 const maxMoves = 3
 
-// moveKey gives segment i the next second as its name, if that is before the name of the segment after it and within its footage
+// moveKey gives a segment the next second as its name, if that is before the name of the segment after it and within its footage
 // (or three seconds, if it is shorter).
-func (u *Uploader) moveKey(i int) bool {
-	e := &u.queue[i]
+func (u *Uploader) moveKey(e *entry) bool {
 	next := e.key + 1
-	if i+1 < len(u.queue) && next >= u.queue[i+1].key || i+1 == len(u.queue) && u.isOpen && next >= u.open.key ||
-		next > max(secondOf(e.end), secondOf(e.start)+maxMoves) {
+	if e.nextKey != 0 && next >= e.nextKey || next > max(secondOf(e.end), secondOf(e.start)+maxMoves) {
 		return false
 	}
 	e.key = next

@@ -84,6 +84,7 @@ type entry struct {
 	tapped     int // of its n bytes, given to newer footage while it was being sent; pos is behind them
 	crc        uint32
 	key        int64 // Unix second in its name
+	nextKey    int64 // that of the segment after it had first, 0 when there is none yet
 	start, end int64 // ticks: PTS of the first picture, and when the last one stops being shown
 	startDTS   int64
 	rawStart   time.Duration
