@@ -204,7 +204,7 @@ func (a *audit) md5(t testing.TB) string {
 // decodedMD5 is the md5 of the decoded pictures of a stream, as MANIFEST.md has it.
 func decodedMD5(t testing.TB, data []byte) string {
 	t.Helper()
-	out, said := ffmpeg(t, data, "-map", "0:v", "-f", "rawvideo", "-fps_mode", "passthrough", "md5:")
+	out, said := ffmpeg(t, data, "-map", "0:v", "-f", "rawvideo", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "md5:")
 	if said != "" {
 		t.Errorf("ffmpeg says %s", said)
 	}

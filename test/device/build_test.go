@@ -3,11 +3,14 @@
 package device_test
 
 import (
+	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -18,19 +21,19 @@ import (
 // target is a machine that the device side is built for.
 type target struct {
 	name   string
-	prefix string   // of the C compiler
-	goenv  []string // of the agent
-	qemu   string   // "": native
-	race   bool     // the agent with the race detector
+	prefix string // of the C compiler
+	soc    string // of scripts/agent-build.sh; "": this machine's
+	qemu   string // "": native
+	race   bool   // the agent with the race detector
 }
 
 var (
 	native = target{name: "native"}
 	raced  = target{name: "native with the race detector", race: true}
-	mipsel = target{name: "mipsel softfloat", prefix: "mipsel-linux-gnu-", goenv: []string{"GOARCH=mipsle", "GOMIPS=softfloat"}, qemu: "qemu-mipsel"}
-	armel  = target{name: "arm v5 (armel)", prefix: "arm-linux-gnueabi-", goenv: []string{"GOARCH=arm", "GOARM=5"}, qemu: "qemu-arm"}
-	armhf  = target{name: "arm v7 (armhf)", prefix: "arm-linux-gnueabihf-", goenv: []string{"GOARCH=arm", "GOARM=7"}, qemu: "qemu-arm"}
-	arm64  = target{name: "arm64", prefix: "aarch64-linux-gnu-", goenv: []string{"GOARCH=arm64"}, qemu: "qemu-aarch64"}
+	mipsel = target{name: "mipsel softfloat", prefix: "mipsel-linux-gnu-", soc: "mipsle", qemu: "qemu-mipsel"}
+	armel  = target{name: "arm v5 (armel)", prefix: "arm-linux-gnueabi-", soc: "arm5", qemu: "qemu-arm"}
+	armhf  = target{name: "arm v7 (armhf)", prefix: "arm-linux-gnueabihf-", soc: "arm7", qemu: "qemu-arm"}
+	arm64  = target{name: "arm64", prefix: "aarch64-linux-gnu-", soc: "arm64", qemu: "qemu-aarch64"}
 )
 
 // built is what one target runs.
@@ -100,11 +103,6 @@ func (g target) build(root, dir string) (built, error) {
 			return built{}, errMissing{tool}
 		}
 	}
-	for _, part := range []string{"csdk/src/s3cam.c", "csdk/Makefile", "cmd/s3cam-agent"} {
-		if _, err := os.Stat(filepath.Join(root, part)); err != nil {
-			return built{}, errMissing{part}
-		}
-	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return built{}, err
 	}
@@ -136,15 +134,17 @@ func (g target) build(root, dir string) (built, error) {
 	if b.camera, err = b.compile(g, source, filepath.Join(dir, "camera"), "-DHANDLE"); err != nil {
 		return built{}, err
 	}
-	args := []string{"build", "-trimpath", "-o", b.binary}
-	env := append([]string{"CGO_ENABLED=0"}, g.goenv...)
-	if g.race {
-		args, env = append(args, "-race"), nil
-	} else {
-		args = append(args, "-ldflags", "-s -w")
-	}
-	if err := run(env, "go", append(args, "./cmd/s3cam-agent")...); err != nil {
-		return built{}, err
+	// The agent as it ships, by the script that builds it for cameras.
+	switch soc := cmp.Or(g.soc, runtime.GOARCH); {
+	case g.race:
+		if err := run(nil, "go", "build", "-race", "-o", b.binary, "./cmd/s3cam-agent"); err != nil {
+			return built{}, err
+		}
+	default:
+		if err := run(nil, "scripts/agent-build.sh", "-o", dir, soc); err != nil {
+			return built{}, err
+		}
+		b.binary = filepath.Join(dir, soc, "s3cam-agent")
 	}
 	b.agent = b.binary
 	if g.qemu != "" {
@@ -188,6 +188,11 @@ func TestMain(m *testing.M) {
 	if config := os.Getenv(serverEnv); config != "" {
 		fmt.Fprintln(os.Stderr, serverMain(config))
 		os.Exit(1)
+	}
+	// These tests wait for cameras and clocks, not for processors: more of them at a time than there are cores.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
 	}
 	code := m.Run()
 	if work.dir != "" {
