@@ -211,7 +211,8 @@ int s3cam_error_text(s3cam *h, char *text, size_t size);
 
 /*
  * Stores what was put, for drain_ms at most, ends the thread and frees the handle. No other call for this handle may be going on or follow.
- * An agent that was started by s3cam_open goes on with what is left by itself, as long as its own configuration says. Blocks for
+ * An agent that was started by s3cam_open goes on with what is left by itself, as long as its own configuration says; if it ends later than
+ * half a second after this, the process still has it as a child to be waited for, unless SIGCHLD is ignored. Blocks for
  * drain_ms and one second at most, plus the time that on_drop takes.
  * S3CAM_OK: all was stored, or h is NULL; S3CAM_EFULL: not all.
  */

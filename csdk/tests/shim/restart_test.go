@@ -227,13 +227,7 @@ func TestFirmwareThatForksIgnoresChildrenAndHasNoStandardInput(t *testing.T) {
 		second.bye(wire.Counters{})
 		_, took := f.result()
 		f.within(took, 2*time.Second)
-		f.send("exit")
-		for line := range f.lines { // the parent has ended long ago
-			f.seen = append(f.seen, line)
-		}
-		if s := f.stderr.String(); s != "" {
-			t.Error(s)
-		}
+		f.end() // of the parent, which ended long ago, and of the output of the child
 	}, "plain")
 }
 
