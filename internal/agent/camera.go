@@ -77,7 +77,7 @@ func (a *Agent) newCamera(k CameraConfig) (*camera, error) {
 	if c.keys.configured, err = a.provider(&k, roots, log); err != nil {
 		return nil, err
 	}
-	c.put = &putter{stored: a.firstStored, serverTime: k.ServerTime, clock: a.state}
+	c.put = &putter{stored: a.firstStored, clock: a.state}
 	c.put.client, err = s3put.New(s3put.Config{
 		Endpoint: k.Endpoint, Region: k.Region, Bucket: k.Bucket, PathStyle: k.PathStyle, BucketInHost: k.BucketInHost,
 		Credentials: c.keys.retrieve, RootCAs: roots, AnyCipher: k.AnyCipher, NoCondition: k.NoCondition, NoChecksum: k.NoChecksum,
@@ -88,7 +88,7 @@ func (a *Agent) newCamera(k CameraConfig) (*camera, error) {
 	}
 	cfg := uploader.Config{
 		Prefix: k.Prefix, BucketRoot: k.BucketRoot && k.Prefix == "", SegmentDuration: k.Segment, RingBytes: k.RingBytes, Putter: c.put,
-		Audio: k.Audio, Tags: k.Tags, ClockOffset: a.state.offset(), RejectedMax: k.RejectedWait, Now: a.now, Logger: log,
+		Audio: k.Audio, Tags: k.Tags, ClockOffset: a.state.offset(), RejectedMax: k.RejectedWait, Now: a.now, Logger: a.log, // adds the camera itself
 		OnStored: c.onStored, OnDrop: c.onDrop, OnError: c.onError, RefreshCredentials: c.keys.refresh,
 	}
 	if k.SpoolDir != "" {
@@ -212,7 +212,6 @@ func (c *camera) onError(err error) {
 	c.problem = err
 	conn := c.conn
 	c.mu.Unlock()
-	c.log.Error("somebody has to act", "error", err)
 	if conn != nil {
 		conn.trouble(err)
 	}

@@ -18,12 +18,11 @@ import (
 
 // putter joins s3put to the uploader, behind a gate that START opens.
 type putter struct {
-	client     *s3put.Client
-	serverTime bool // CameraConfig.ServerTime
-	clock      *state
-	started    atomic.Bool
-	stored     func() // after the first success, once
-	once       sync.Once
+	client  *s3put.Client
+	clock   *state
+	started atomic.Bool
+	stored  func() // after the first success, once
+	once    sync.Once
 }
 
 var errNotStarted = errors.New("uploads have not been started yet")
@@ -33,19 +32,23 @@ func (p *putter) Put(ctx context.Context, o *uploader.Object) (time.Time, error)
 	if !p.started.Load() {
 		return time.Time{}, fmt.Errorf("%w: %w", uploader.ErrNotSent, errNotStarted)
 	}
+	if !p.clock.isKnown() {
+		// The first request of a run asks for the time: a clock that is some minutes off is good enough for S3, so the first segments would be
+		// stored under wrong names, and names cannot be mended later. It costs one request, on the connection that the PUT then uses. It
+		// needs no credentials, which a device with a wrong clock may not get from AWS IoT.
+		if t, err := p.client.Time(ctx); err == nil {
+			p.clock.heard(t)
+			if d := t.Sub(o.Time); d > clockTolerance || d < -clockTolerance {
+				return t, fmt.Errorf("%w by %v", uploader.ErrClockSkew, -d.Round(time.Second))
+			}
+		}
+	}
 	server, err := p.client.Put(ctx, &s3put.Object{Key: o.Key, Parts: o.Parts, Size: o.Size, CRC32C: o.CRC32C, Tags: o.Tags, Time: o.Time,
 		Sent: o.Sent, Again: o.Again})
 	p.clock.heard(server)
 	if err == nil {
 		p.once.Do(p.stored)
 		return server, nil
-	}
-	if p.serverTime && errors.Is(err, credential.ErrNone) && !p.clock.isKnown() {
-		// AWS IoT gives no credentials to a device whose clock is too wrong to verify its certificate.
-		if t, terr := p.client.Time(ctx); terr == nil {
-			p.clock.heard(t)
-			server = t
-		}
 	}
 	return server, classed{err, class(err)}
 }
