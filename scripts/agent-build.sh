@@ -10,26 +10,44 @@
 #   386     32 bit on an x86 machine, for measurements only; not part of "all"
 #
 # Each goes to FOLDER/TARGET/s3cam-agent (default build/TARGET/s3cam-agent): static, stripped, the same bytes for the same source
-# and toolchain wherever it is built. What is special about the build, and why, is in docs/design/device.md:
+# and toolchain wherever it is built. What is special about the build, and why, with figures, is in docs/design/device.md:
 #
-# - One file of the toolchain is replaced by a patched copy (-overlay), generated here from the toolchain in use. As it is, each
-#   program with TLS declares a 32 MiB buffer for FIPS mode that is never used otherwise, and kernels before 5.2 may refuse to start it.
-#   When the toolchain no longer has the lines to patch, the build stops and says so.
-# - Inlining is off but for the packages that bytes of video pass through: a tenth less flash at nearly the same speed.
+# - Three files of the toolchain are replaced by patched copies, made here from the toolchain in use: a 32 MiB buffer that is declared and
+#   never used, log/slog's default handler (it brings encoding/json), and the linker's tables of line numbers. When the toolchain
+#   has not the lines to patch, the build stops and says so.
+# - Inlining is off but for the packages that bytes of video pass through.
 #
-# Environment: GO (the go command), S3CAM_OVERLAY=none (see the error message that mentions it).
+# scripts/agent-build.sh test ARGUMENTS runs `go test` on this machine with the same compiler flags.
+#
+# Environment: GO           the go command
+#              S3CAM_LINES=keep    keep symbols and line numbers: addresses are those of the shipped program, so this one explains its panics
+#              S3CAM_OVERLAY=none  patch nothing, for a toolchain that differs; see the error message that mentions it
 set -eu
 
 all=(mipsle arm5 arm7 arm64 amd64)
 go=${GO:-go}
 out=build
 die() { printf 'agent-build: %s\n' "$*" >&2; exit 1; }
+here=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 usage() {
 	sed -n '3,11s/^# \{0,1\}//p' "$here" >&2
 	exit 2
 }
-here=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 
+# Packages that are compiled with inlining: those that each byte passes (cipher, checksum, muxer, reading from the shim), what handshakes
+# spend their time in, and the uploader, whose frame path would otherwise allocate. internal/byteorder and the like belong to them:
+# a package compiled with -l has no bodies to inline elsewhere.
+ours=github.com/s3cam/s3cam
+fips=crypto/internal/fips140
+inline=(vendor/golang.org/x/crypto/{chacha20,internal/poly1305,chacha20poly1305} "$fips"/{aes,aes/gcm,sha256,subtle,bigmod,edwards25519/field}
+	crypto/internal/fips140deps/byteorder math/bits hash/crc32 internal/byteorder "$ours"/{mpegts,uploader,internal/{h264,wire}})
+gcflags=("-gcflags=all=-l -d=noopendefer -d=variablemakethreshold=0") # later patterns win
+for p in "${inline[@]}"; do gcflags+=("-gcflags=$p="); done
+
+if [ "${1:-}" = test ]; then
+	shift
+	exec "$go" test "${gcflags[@]}" "$@"
+fi
 if [ "${1:-}" = -o ]; then
 	[ $# -ge 2 ] || usage
 	out=$2
@@ -42,71 +60,108 @@ for t; do
 	if [ "$t" = all ]; then args+=("${all[@]}"); else args+=("$t"); fi
 done
 set -- "${args[@]}"
-cd "$(dirname "$here")/.."
 for t; do
 	case " ${all[*]} 386 " in *" $t "*) ;; *) printf 'agent-build: no such target: %s\n' "$t" >&2 && usage ;; esac
 done
+cd "$(dirname "$here")/.."
 
 # What the caller's environment may say otherwise and changes the bytes.
-unset GOFLAGS GOEXPERIMENT GOFIPS140 GODEBUG GOMIPS GOARM GOARM64 GOAMD64 GO386 GOCOVERDIR
-export CGO_ENABLED=0 GOOS=linux GOENV=off GOWORK=off
+unset GOFLAGS GOEXPERIMENT GOFIPS140 GODEBUG GOMIPS GOARM GOARM64 GOAMD64 GO386 GOCOVERDIR GOOS GOARCH
+export CGO_ENABLED=0 GOENV=off GOWORK=off
+root=$($go env GOROOT)
+dir=build/overlay
+mkdir -p "$dir"
 
-# overlay writes the patched file and the list that -overlay reads. The pattern is the one of Go 1.26.
-overlay() {
-	root=$($go env GOROOT)
-	f=src/crypto/internal/fips140/drbg/entropy_fips140.go
-	dir=build/overlay
-	mkdir -p "$dir"
+# place moves a file only when it differs: other builds may be reading the old one at this moment.
+place() { if cmp -s "$1" "$2"; then rm -f "$1"; else chmod "$3" "$1" && mv -f "$1" "$2"; fi; }
+
+# patch FILE LINES SED... makes a patched copy of a file of the toolchain, in which exactly LINES lines differ (new ones count).
+patch() {
+	local file=$1 lines=$2 copy tmp differ
+	shift 2
+	copy=$dir/$(echo "$file" | tr / -)
 	tmp=$(mktemp "$dir/patch.XXXXXX")
-	if [ -f "$root/$f" ]; then
-		sed -e 's/^var memory entropy\.ScratchBuffer$/var memory *entropy.ScratchBuffer\n\nfunc scratch() *entropy.ScratchBuffer {\n\tif memory == nil {\n\t\tmemory = new(entropy.ScratchBuffer)\n\t}\n\treturn memory\n}/' \
-			-e 's/entropy\.Seed(&memory)/entropy.Seed(scratch())/' "$root/$f" >"$tmp"
+	differ=0
+	if [ -f "$root/$file" ]; then
+		sed "$@" "$root/$file" >"$tmp"
+		differ=$(diff "$root/$file" "$tmp" | grep -c '^>') || true
 	fi
-	if [ "$(grep -c '^var memory \*entropy\.ScratchBuffer$' "$tmp")" != 1 ] || ! grep -q 'entropy\.Seed(scratch())' "$tmp" ||
-		grep -q '&memory' "$tmp"; then
+	if [ "$differ" != "$lines" ]; then
 		rm -f "$tmp"
-		die "$($go version) differs from what this script knows how to patch: no 'var memory entropy.ScratchBuffer' used as
-expected in $root/$f.
-Look at that file. If the buffer of 32 MiB is no longer a global variable, build with S3CAM_OVERLAY=none and see that
-'go test ./test/size' still passes (.noptrbss below 1 MiB). If it is, teach this script the new lines, or use Go 1.26."
+		die "$($go version) differs from what this script knows how to patch (Go 1.26): $differ lines instead of $lines of
+$root/$file
+Look at that file and teach this script the new lines, or use Go 1.26. Or build with S3CAM_OVERLAY=none and see what
+'go test ./test/size' says then: sizes, and .noptrbss, which some kernels before 5.2 make the difference between starting and not."
 	fi
-	# Moved into place only when it differs: other builds may be reading the same two files at this moment.
-	place "$tmp" "$dir/entropy_fips140.go"
-	tmp=$(mktemp "$dir/list.XXXXXX")
-	printf '{"Replace":{"%s":"%s"}}\n' "$root/$f" "$dir/entropy_fips140.go" >"$tmp"
-	place "$tmp" "$dir/overlay.json"
-	flags+=(-overlay "$dir/overlay.json")
+	place "$tmp" "$copy" 644
+	replace+=("\"$root/$file\":\"$copy\"")
 }
-place() { if cmp -s "$1" "$2"; then rm -f "$1"; else chmod 644 "$1" && mv -f "$1" "$2"; fi; }
+# overlay NAME writes the list of what was patched since the last call, as -overlay reads it.
+overlay() {
+	local tmp
+	tmp=$(mktemp "$dir/list.XXXXXX")
+	(IFS=,; printf '{"Replace":{%s}}\n' "${replace[*]}") >"$tmp"
+	place "$tmp" "$dir/$1.json" 644
+	replace=()
+}
 
-ours=github.com/s3cam/s3cam
-flags=(-trimpath -ldflags "-s -w")
+build=(-trimpath)
+replace=()
 case ${S3CAM_OVERLAY:-} in
-"") overlay ;;
-none) printf 'agent-build: without the patch for the 32 MiB of .bss, as S3CAM_OVERLAY=none asks\n' >&2 ;;
+"")
+	# The scratch buffer of FIPS mode becomes one that is allocated at first use.
+	patch src/crypto/internal/fips140/drbg/entropy_fips140.go 10 \
+		-e 's/^var memory entropy\.ScratchBuffer$/var memory *entropy.ScratchBuffer\n\nfunc scratch() *entropy.ScratchBuffer {\n\tif memory == nil {\n\t\tmemory = new(entropy.ScratchBuffer)\n\t}\n\treturn memory\n}/' \
+		-e 's/entropy\.Seed(&memory)/entropy.Seed(scratch())/'
+	# slog.Default discards; the agent makes its own logger.
+	patch src/log/slog/logger.go 1 \
+		-e 's/^\tdefaultLogger\.Store(New(newDefaultHandler(loginternal\.DefaultOutput)))$/\tdefaultLogger.Store(New(DiscardHandler))/' \
+		-e '/^\tloginternal "log\/internal"$/d'
+	overlay std
+	build+=(-overlay "$dir/std.json")
+	if [ -z "${S3CAM_LINES:-}" ]; then
+		# A linker that leaves out which line and file each instruction comes from. Panics then name functions and offsets.
+		patch src/cmd/link/internal/ld/pcln.go 4 \
+			-e 's/^\t\tpcSyms := \[\]loader\.Sym{pcsp, pcfile, pcline}$/\t\tpcSyms, _, _ := []loader.Sym{pcsp}, pcfile, pcline/' \
+			-e 's/^\(\t\t\toff = sb\.SetUint32(ctxt\.Arch, off, uint32(\)ldr\.SymValue(pc\(file\|line\))))$/\10*pc\2))/' \
+			-e 's/^func walkFilenames(.*) {$/&\n\treturn/'
+		overlay link
+		tool=$(mktemp -d "$dir/link.XXXXXX")
+		trap 'rm -rf "$tool"' EXIT
+		$go build -trimpath -overlay "$dir/link.json" -o "$tool/link" cmd/link
+		# shellcheck disable=SC2016
+		printf '#!/bin/sh\ncase $1 in */link) shift; exec "${0%%/*}/link" "$@" ;; esac\nexec "$@"\n' >"$tool/exec"
+		chmod 755 "$tool/exec"
+		build+=(-toolexec "$PWD/$tool/exec")
+	fi
+	;;
+none) printf 'agent-build: patching nothing, as S3CAM_OVERLAY=none asks\n' >&2 ;;
 *) die "S3CAM_OVERLAY is '$S3CAM_OVERLAY'; it may only be 'none'" ;;
 esac
-# Later patterns win. internal/byteorder belongs to them: a package compiled with -l has no bodies to inline elsewhere.
-flags+=(-gcflags=all=-l)
-for p in crypto/... vendor/golang.org/x/crypto/... math/bits hash/crc32 internal/byteorder \
-	"$ours"/{mpegts,uploader,internal/{wire,h264,aac,sigv4,http1,s3put}}; do
-	flags+=("-gcflags=$p=")
-done
+case ${S3CAM_LINES:-} in
+"") strip="-s -w" ;;
+keep) strip= ;;
+*) die "S3CAM_LINES is '$S3CAM_LINES'; it may only be 'keep'" ;;
+esac
 # Without a repository that git reads, go would refuse to build; the program then does not know its commit.
-git rev-parse HEAD >/dev/null 2>&1 || flags+=(-buildvcs=false)
+git rev-parse HEAD >/dev/null 2>&1 || build+=(-buildvcs=false)
 
+export GOOS=linux
 for t; do
 	unset GOMIPS GOARM GOARM64 GOAMD64 GO386
+	ld=$strip
+	# -R: the largest pages of kernels for the processor, which the parts of the file must not share: 4 KiB on 32-bit ARM, 16 KiB on
+	# MIPS. Go aligns for 64 KiB. -funcalign: Go aligns functions to 32 bytes on amd64; 16 is what the processors' makers ask for.
 	case $t in
-	mipsle) export GOARCH=mipsle GOMIPS=softfloat ;;
-	arm5) export GOARCH=arm GOARM=5 ;;
-	arm7) export GOARCH=arm GOARM=7 ;;
+	mipsle) export GOARCH=mipsle GOMIPS=softfloat && ld+=" -R 16384" ;;
+	arm5) export GOARCH=arm GOARM=5 && ld+=" -R 4096" ;;
+	arm7) export GOARCH=arm GOARM=7 && ld+=" -R 4096" ;;
 	arm64) export GOARCH=arm64 GOARM64=v8.0 ;;
-	amd64) export GOARCH=amd64 GOAMD64=v1 ;;
+	amd64) export GOARCH=amd64 GOAMD64=v1 && ld+=" -funcalign=16" ;;
 	386) export GOARCH=386 GO386=sse2 ;;
 	esac
 	mkdir -p "$out/$t"
-	$go build "${flags[@]}" -o "$out/$t/.new.$$" ./cmd/s3cam-agent || { rm -f "$out/$t/.new.$$"; exit 1; }
+	$go build "${build[@]}" "${gcflags[@]}" -ldflags "$ld" -o "$out/$t/.new.$$" ./cmd/s3cam-agent || { rm -f "$out/$t/.new.$$"; exit 1; }
 	mv -f "$out/$t/.new.$$" "$out/$t/s3cam-agent" # at once: somebody may be running the old one
 	printf 'agent-build: %s/%s/s3cam-agent %s bytes\n' "$out" "$t" "$(($(wc -c <"$out/$t/s3cam-agent")))"
 done
