@@ -55,6 +55,9 @@ func (u *Uploader) backfillIn(now time.Time) time.Duration {
 	if wait := max(u.back.notBefore.Sub(now), u.retry.notBefore.Sub(now)); wait > 0 {
 		return wait
 	}
+	if !u.isOpen {
+		return 0
+	}
 	size := max(int64(u.back.item.Size), u.spool.rate*int64(u.cfg.SegmentDuration)/int64(time.Second))
 	takes := min(u.retry.expected(int(size), u.cfg.SegmentDuration)+time.Second/2, time.Minute)
 	if int64(u.ring.used)+u.spool.rate*int64(takes/time.Millisecond)/1000 > int64(len(u.ring.buf))*9/10 {
