@@ -69,7 +69,7 @@ cd "$(dirname "$here")/.."
 unset GOFLAGS GOEXPERIMENT GOFIPS140 GODEBUG GOMIPS GOARM GOARM64 GOAMD64 GO386 GOCOVERDIR GOOS GOARCH
 export CGO_ENABLED=0 GOENV=off GOWORK=off
 root=$($go env GOROOT)
-dir=build/overlay
+dir=build/_overlay # go does not look for packages in folders that begin with _
 mkdir -p "$dir"
 
 # place moves a file only when it differs: other builds may be reading the old one at this moment.
