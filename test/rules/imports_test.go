@@ -60,8 +60,12 @@ var may = map[string][]string{
 	"s3":                  {"internal/sigv4"},
 	"uploader":            {"segment", "mpegts", "internal/h264", "internal/aac"},
 	"playback":            {"segment", "hls"},
-	"internal/s3put":      {"internal/sigv4"},
-	"internal/credential": {"internal/sigv4", "internal/s3put"},
+	"internal/http1":      {},
+	"internal/s3put":      {"internal/sigv4", "internal/http1"},
+	"internal/credential": {"internal/sigv4", "internal/http1"},
+	"internal/spool":      {"uploader", "segment"},
+	"internal/agent": {"uploader", "segment", "mpegts", "internal/push", "internal/h264", "internal/aac", "internal/wire", "internal/s3put",
+		"internal/http1", "internal/credential", "internal/sigv4", "internal/spool", "internal/buildinfo"},
 	"internal/cache":      {"playback"},
 	"internal/httpapi":    {"playback", "segment", "hls"},
 	"internal/webui":      {},
@@ -72,7 +76,8 @@ var may = map[string][]string{
 }
 
 // standardOnly lists the packages that end up in cameras: nothing but the standard library without net/http, and ours.
-var standardOnly = []string{"segment", "mpegts", "uploader", "internal/h264", "internal/aac", "internal/sigv4"}
+var standardOnly = []string{"segment", "mpegts", "uploader", "internal/h264", "internal/aac", "internal/sigv4", "internal/wire", "internal/http1",
+	"internal/s3put", "internal/credential", "internal/spool", "internal/agent", "cmd/s3cam-agent"}
 
 // joinsS3 lists who may join the device's and the playback's small interfaces to a concrete S3 client or engine.
 var joinsS3 = []string{"cmd/", "internal/agent", "internal/standalone", "internal/awslambda"}
