@@ -88,7 +88,7 @@ func TestClocks(t *testing.T) {
 					}
 					length := 2 * time.Minute
 					if tt.ppm != 0 {
-						length = 3 * time.Hour
+						length = 100 * time.Minute
 					}
 					c := &camera{encoder: encoder{fps: 5, gop: 15, size: 1500}, zero: time.Hour, audio: tt.ppm == 0}
 					start := now()

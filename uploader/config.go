@@ -40,7 +40,7 @@ type Config struct {
 	BucketRoot bool
 
 	SegmentDuration time.Duration // target, see the package comment; DefaultSegmentDuration
-	RingBytes       int           // RAM for segments that are not stored yet; DefaultRingBytes. At least two segments should fit, better three
+	RingBytes       int           // RAM for segments that are not stored yet; DefaultRingBytes. At least two segments should fit
 	Putter          Putter
 
 	// Epoch is the UTC of PTS 0, for a source that knows the time of its frames. Zero: live, see the package comment.
@@ -63,10 +63,12 @@ type Config struct {
 	// together spreads over it, while each camera stays regular. Default a tenth of SegmentDuration, at most 500 ms; negative is off.
 	UploadJitter time.Duration
 
-	// A failed upload is tried again after a random time of 0 to RetryMin, which doubles with each failure up to RetryMax.
-	// What was rejected waits for RejectedMax at most.
+	// A failed upload is tried again after a random time of 0 to RetryMin, which doubles with each failure up to RetryMax (1 s for the first
+	// 120 times with ErrNotSent). What was rejected waits for RejectedMax at most.
 	RetryMin, RetryMax, RejectedMax time.Duration
-	// A try may last MinTimeout plus four times what the segment takes at the throughput seen so far, MaxTimeout at most.
+	// A try ends when nothing moved (see Object.Sent) for MinTimeout plus four times what is in the kernel should take, 256 KiB at most; after 3 s
+	// when its segment has to make room and is still whole; and after four times MaxTimeout at the latest. Without calls of Sent it may
+	// last MinTimeout plus four times what the segment takes at the throughput seen so far, MaxTimeout at most.
 	MinTimeout, MaxTimeout time.Duration
 
 	Now    func() time.Time // the device's wall clock, called from several goroutines; time.Now

@@ -208,7 +208,7 @@ func (u *Uploader) Flush() error {
 }
 
 // Close ends the recording: nothing more is accepted, the open segment is completed, and the worker uploads until everything is
-// stored or ctx ends. It returns when all goroutines have ended and the ring is freed.
+// stored or ctx ends. What is left then goes into the spool, if there is one, which takes as long as it takes. It returns when all goroutines have ended and the ring is freed.
 //
 // The error wraps ErrNotStored and says how much when something was dropped, and the last failure; ErrNoIDR or ErrNoParameterSets when pictures came
 // but none could start a segment. Close may be called again and by several goroutines: all get the same error, after the
