@@ -214,7 +214,7 @@ func pictures(t testing.TB, b *s3servertest.Bucket, prefix string) (numbers []in
 }
 
 func into(b *s3servertest.Bucket) []string {
-	return []string{"--endpoint", b.URL, "--path-style", "--region", b.Region, "--bucket", b.Name(), "--access-key", b.AccessKey, "--secret-key", b.SecretKey, "--segment", "1s"}
+	return []string{"--endpoint", b.URL, "--region", b.Region, "--bucket", b.Name(), "--access-key", b.AccessKey, "--secret-key", b.SecretKey, "--segment", "1s"}
 }
 
 func count(n int) (all []int) {
@@ -415,7 +415,7 @@ func TestTheNewerConnectionWins(t *testing.T) {
 
 func TestTwoCamerasWithCredentialsOfTheirOwn(t *testing.T) {
 	b := s3servertest.New(t)
-	d := start(t, "--endpoint", b.URL, "--path-style", "--bucket", b.Name(), "--segment", "1s")
+	d := start(t, "--endpoint", b.URL, "--bucket", b.Name(), "--segment", "1s")
 	units := stream(3)
 	var feeding sync.WaitGroup
 	for _, name := range []string{"one", "two"} {

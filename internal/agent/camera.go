@@ -79,7 +79,7 @@ func (a *Agent) newCamera(k CameraConfig) (*camera, error) {
 	}
 	c.put = &putter{stored: a.firstStored, clock: a.state}
 	c.put.client, err = s3put.New(s3put.Config{
-		Endpoint: k.Endpoint, Region: k.Region, Bucket: k.Bucket, PathStyle: k.PathStyle, BucketInHost: k.BucketInHost,
+		Endpoint: k.Endpoint, Region: k.Region, Bucket: k.Bucket, PathStyle: k.pathStyle(), BucketInHost: k.BucketInHost,
 		Credentials: c.keys.retrieve, RootCAs: roots, AnyCipher: k.AnyCipher, NoCondition: k.NoCondition, NoChecksum: k.NoChecksum,
 		Now: a.now, TimeFloor: a.state.floor, ServerTime: k.ServerTime, Logger: log,
 	})

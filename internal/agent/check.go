@@ -91,7 +91,7 @@ func (a *Agent) checkCamera(ctx context.Context, w io.Writer, k CameraConfig) er
 	if k.Bucket == "" && !k.BucketInHost || k.Region == "" && k.Endpoint == "" {
 		return nil
 	}
-	_, err = s3put.New(s3put.Config{Endpoint: k.Endpoint, Region: k.Region, Bucket: k.Bucket, PathStyle: k.PathStyle, BucketInHost: k.BucketInHost,
+	_, err = s3put.New(s3put.Config{Endpoint: k.Endpoint, Region: k.Region, Bucket: k.Bucket, PathStyle: k.pathStyle(), BucketInHost: k.BucketInHost,
 		RootCAs: roots, Credentials: func(context.Context) (sigv4.Credentials, error) { return sigv4.Credentials{}, nil }})
 	return err
 }

@@ -38,7 +38,8 @@ type CameraConfig struct {
 	Region   string
 	Endpoint string
 
-	PathStyle, BucketInHost, BucketRoot bool
+	PathStyle                string // "yes", "no", or "": yes for an Endpoint
+	BucketInHost, BucketRoot bool
 
 	CAFile      string
 	ServerTime  bool
@@ -152,8 +153,16 @@ func settings() []setting {
 			camera(func(k *CameraConfig) *string { return &k.Region })},
 		{"endpoint", "URL", "", "another S3 server: https://host[:port]; empty is AWS", perCamera, []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"},
 			camera(func(k *CameraConfig) *string { return &k.Endpoint })},
-		{"path-style", "", "false", "put the bucket into the path instead of the host name, as most other S3 servers want it", perCamera, nil,
-			toggle(func(k *CameraConfig) *bool { return &k.PathStyle })},
+		{"path-style", "WHEN", "auto", "put the bucket into the path instead of the host name: yes, no, or auto, which is yes for an endpoint and no for AWS", perCamera, nil,
+			func(_ *Config, k *CameraConfig, v string) error {
+				if v == "auto" {
+					k.PathStyle = ""
+					return nil
+				}
+				b, err := parseBool(v)
+				k.PathStyle = map[bool]string{true: "yes", false: "no"}[b]
+				return err
+			}},
 		{"bucket-in-host", "", "false", "the endpoint's host name has the bucket in it already", perCamera, nil,
 			toggle(func(k *CameraConfig) *bool { return &k.BucketInHost })},
 		{"ca-file", "FILE", "", "certificates (PEM) that may vouch for the server; empty: the roots of AWS that are built in", perCamera, nil,
@@ -242,6 +251,11 @@ func settings() []setting {
 
 // DefaultSocket is where the C library looks for a daemon.
 const DefaultSocket = "/var/run/s3cam/agent.sock"
+
+// pathStyle tells whether the bucket is in the path.
+func (k *CameraConfig) pathStyle() bool {
+	return k.PathStyle == "yes" || k.PathStyle == "" && k.Endpoint != "" && !k.BucketInHost
+}
 
 // secret tells whether a setting's value must not be shown.
 func (s *setting) secret() bool { return s.name == "secret-key" || s.name == "session-token" }
