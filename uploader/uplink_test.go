@@ -72,6 +72,32 @@ func TestSlowUplinks(t *testing.T) {
 	}
 }
 
+// What one upload at a time costs on paths with a long round trip: see docs/design/uplink.md.
+func TestRoundTrips(t *testing.T) {
+	for _, tt := range []struct {
+		mbit  float64
+		fresh bool // a new connection for each segment
+		want  [3]float64
+	}{
+		{5, false, [3]float64{86, 82, 76}}, {5.5, false, [3]float64{93, 90, 82}}, {6, false, [3]float64{100, 98, 88}}, {8, false, [3]float64{100, 100, 100}},
+		{8, true, [3]float64{98, 88, 64}},
+	} {
+		for i, rtt := range []time.Duration{150 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond} {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLink(t, tt.mbit/scale)
+				l.buffer /= scale
+				l.rtt, l.fresh = rtt, tt.fresh
+				s := watched(t, mustNew(t, uploader.Config{Putter: l, Now: now, RingBytes: 4 << 20 / scale}), 240*time.Second, 12*time.Second)
+				got := 100 * float64(s.Stored.Frames) / float64(s.VideoFrames)
+				t.Logf("%v Mbit/s, round trip %v, new connections %v: %.1f %%", tt.mbit, rtt, tt.fresh, got)
+				if got < tt.want[i] {
+					t.Errorf("%.1f %% of the pictures are stored, want %v %%", got, tt.want[i])
+				}
+			})
+		}
+	}
+}
+
 func keysOf(objects []stored) (keys []string) {
 	for _, o := range objects {
 		keys = append(keys, o.key)
