@@ -25,15 +25,17 @@ type target struct {
 	soc    string // of scripts/agent-build.sh; "": this machine's
 	qemu   string // "": native
 	race   bool   // the agent with the race detector
+	clock  bool   // the agent with a wall clock that the test sets
 }
 
 var (
-	native = target{name: "native"}
-	raced  = target{name: "native with the race detector", race: true}
-	mipsel = target{name: "mipsel softfloat", prefix: "mipsel-linux-gnu-", soc: "mipsle", qemu: "qemu-mipsel"}
-	armel  = target{name: "arm v5 (armel)", prefix: "arm-linux-gnueabi-", soc: "arm5", qemu: "qemu-arm"}
-	armhf  = target{name: "arm v7 (armhf)", prefix: "arm-linux-gnueabihf-", soc: "arm7", qemu: "qemu-arm"}
-	arm64  = target{name: "arm64", prefix: "aarch64-linux-gnu-", soc: "arm64", qemu: "qemu-aarch64"}
+	native  = target{name: "native"}
+	raced   = target{name: "native with the race detector", race: true}
+	clocked = target{name: "native with a clock of its own", race: true, clock: true}
+	mipsel  = target{name: "mipsel softfloat", prefix: "mipsel-linux-gnu-", soc: "mipsle", qemu: "qemu-mipsel"}
+	armel   = target{name: "arm v5 (armel)", prefix: "arm-linux-gnueabi-", soc: "arm5", qemu: "qemu-arm"}
+	armhf   = target{name: "arm v7 (armhf)", prefix: "arm-linux-gnueabihf-", soc: "arm7", qemu: "qemu-arm"}
+	arm64   = target{name: "arm64", prefix: "aarch64-linux-gnu-", soc: "arm64", qemu: "qemu-aarch64"}
 )
 
 // built is what one target runs.
@@ -137,7 +139,15 @@ func (g target) build(root, dir string) (built, error) {
 	// The agent as it ships, by the script that builds it for cameras.
 	switch soc := cmp.Or(g.soc, runtime.GOARCH); {
 	case g.race:
-		if err := run(nil, "go", "build", "-race", "-o", b.binary, "./cmd/s3cam-agent"); err != nil {
+		args := []string{"build", "-race", "-buildvcs=auto", "-o", b.binary}
+		if g.clock {
+			overlay, err := clockOverlay(dir)
+			if err != nil {
+				return built{}, err
+			}
+			args = append(args, "-overlay", overlay)
+		}
+		if err := run(nil, "go", append(args, "./cmd/s3cam-agent")...); err != nil {
 			return built{}, err
 		}
 	default:

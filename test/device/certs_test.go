@@ -63,7 +63,7 @@ func (a *authority) issue(t testing.TB, l leaf) (certFile, keyFile string, pair 
 	t.Helper()
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "s3cam test server"}, DNSNames: l.names,
-		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().AddDate(-10, 0, 0), NotAfter: time.Now().AddDate(0, 0, 1),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if !l.foreign {

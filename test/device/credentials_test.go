@@ -42,6 +42,9 @@ func TestRotationDuringUploads(t *testing.T) {
 	r.complete(t)
 	used := map[string]bool{}
 	for _, q := range f.seen() {
+		if q.method != "PUT" { // it asks for the time, and signs nothing
+			continue
+		}
 		if q.status != 200 {
 			t.Errorf("%s signed by %s: %d", q.key, q.access, q.status)
 		}

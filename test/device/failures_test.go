@@ -123,26 +123,40 @@ func (f failure) run(t *testing.T, b built) {
 	}
 }
 
-// A server in another region says so once; from then on its own address is used.
-func TestRedirectToAnotherServer(t *testing.T) {
-	t.Parallel()
+// The store says in which region the bucket is; the address stays, since a request must not be led elsewhere by an answer.
+func TestRegionAndRedirects(t *testing.T) {
 	b := build(t, native)
 	c := encode(t, small)
-	s := newStore(t)
-	right, wrong := newFront(t, s, leaf{}), newFront(t, s, leaf{})
-	wrong.set(fault{kind: statusBefore, status: 307, code: "TemporaryRedirect", header: http.Header{"Location": {"https://" + right.addr + "/"}}}, -1)
-	d := newDevice(t, s.ca, "S3CAM_SEGMENT=1s")
-	sc := newScript(t).initialize(1<<20, region, bucketName, prefix, wrong.addr).credential(rootKey).start().zero()
-	feed{clip: c, frames: 100, speed: 1}.write(sc).finalize()
-	p := b.play(t, d.env, sc)
-	r := &result{clip: c, fed: 100, store: s, outcome: p.wait(time.Minute)}
-	p.gone(time.Minute)
-	r.audit = inspect(t, s.objects(t, prefix), c)
-	if loc := wrong.seen(); len(loc) == 0 {
-		t.Error("no request at the first server")
-	}
-	r.complete(t)
-	if t.Failed() {
-		t.Logf("requests: wrong %d, right %d\n%s", len(wrong.seen()), len(right.seen()), r.output)
+	for _, tt := range []struct {
+		name     string
+		region   string
+		redirect bool
+		stored   int
+	}{
+		{"a wrong region is corrected by the server's answer", "eu-north-1", false, 100},
+		{"a redirect to another host is not followed", region, true, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore(t)
+			other, first := newFront(t, s, leaf{}), newFront(t, s, leaf{})
+			if tt.redirect {
+				first.set(fault{kind: statusBefore, status: 307, code: "TemporaryRedirect", header: http.Header{"Location": {"https://" + other.addr + "/"}}}, -1)
+			}
+			d := newDevice(t, s.ca, "S3CAM_SEGMENT=1s", "S3CAM_DRAIN=2s")
+			sc := newScript(t).initialize(1<<20, tt.region, bucketName, prefix, first.addr).credential(rootKey).start().zero()
+			feed{clip: c, frames: 100, speed: 1}.write(sc).finalize()
+			p := b.play(t, d.env, sc)
+			r := &result{clip: c, fed: 100, store: s, outcome: p.wait(time.Minute)}
+			p.gone(time.Minute)
+			r.audit = inspect(t, s.objects(t, prefix), c)
+			r.ok(t)
+			if r.audit.frames != tt.stored || len(other.seen()) > 0 {
+				t.Errorf("%d frames stored, %d requests at the other server; want %d and none", r.audit.frames, len(other.seen()), tt.stored)
+			}
+			if t.Failed() {
+				t.Logf("%d requests\nthe device said:\n%s", len(first.seen()), r.output)
+			}
+		})
 	}
 }

@@ -13,18 +13,14 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/s3cam/s3cam/internal/sigv4"
 )
 
 // front stands before the store as the server that the camera talks to, and fails as servers do.
 type front struct {
 	store *store
-	addr  string       // host:port
-	clock atomic.Int64 // what its clock is ahead, a time.Duration
+	addr  string // host:port
 
 	mu       sync.Mutex
 	fault    fault
@@ -112,10 +108,6 @@ func (f *front) set(what fault, n int) {
 	f.silent = make(chan struct{})
 }
 
-// setClock steps the server's clock: ahead is what it is ahead of the real time.
-func (f *front) setClock(ahead time.Duration) { f.clock.Store(int64(ahead)) }
-func (f *front) skew() time.Duration          { return time.Duration(f.clock.Load()) }
-
 // seen returns the requests so far.
 func (f *front) seen() []request {
 	f.mu.Lock()
@@ -151,7 +143,6 @@ func (c *counted) Read(b []byte) (int, error) {
 type statusWriter struct {
 	http.ResponseWriter
 	status int
-	date   string // instead of the real one, when set
 	mute   bool
 	header http.Header
 }
@@ -167,9 +158,6 @@ func (w *statusWriter) WriteHeader(s int) {
 	w.status = s
 	if w.mute {
 		return
-	}
-	if w.date != "" {
-		w.Header().Set("Date", w.date)
 	}
 	w.ResponseWriter.WriteHeader(s)
 }
@@ -189,9 +177,6 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	body := &counted{ReadCloser: r.Body}
 	r.Body = body
 	out := &statusWriter{ResponseWriter: w, header: http.Header{}, mute: what.kind == storesOnly || what.kind == cutAnswer}
-	if f.skew() != 0 {
-		out.date = time.Now().Add(f.skew()).UTC().Format(http.TimeFormat)
-	}
 	rec := request{
 		at: time.Now(), method: r.Method, key: strings.TrimPrefix(r.URL.Path, "/"), host: r.Host, length: r.ContentLength,
 		token: r.Header.Get("x-amz-security-token"), tags: r.Header.Get("x-amz-tagging"), contentType: r.Header.Get("Content-Type"),
@@ -213,9 +198,6 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	}()
 	switch what.kind {
 	case works, storesOnly, cutAnswer:
-		if f.skew() != 0 && !f.retime(out, r) {
-			break
-		}
 		proxy.ServeHTTP(out, r)
 	case statusAfter:
 		io.Copy(io.Discard, body)
@@ -250,48 +232,3 @@ func refuse(w http.ResponseWriter, what fault) {
 	w.WriteHeader(what.status)
 	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>made by the test</Message></Error>`, what.code)
 }
-
-// maxSkew is how far a request's time may be from S3's.
-const maxSkew = 15 * time.Minute
-
-// retime lets the store, whose clock is right, take requests for a server whose clock is off by f.skew(): it does the store's check of the
-// time and of the signature, then signs again. To a device, a server that is off looks just as its own clock being off.
-func (f *front) retime(w http.ResponseWriter, r *http.Request) bool {
-	at, err := time.Parse("20060102T150405Z", r.Header.Get("x-amz-date"))
-	now := time.Now().Add(f.skew())
-	if err != nil || at.Sub(now).Abs() > maxSkew {
-		io.Copy(io.Discard, r.Body)
-		refuse(w, fault{status: 403, code: "RequestTimeTooSkewed"})
-		return false
-	}
-	_, signed, _ := strings.Cut(r.Header.Get("Authorization"), "SignedHeaders=")
-	signed, _, _ = strings.Cut(signed, ",")
-	sign := func(at time.Time) string {
-		req := sigv4.Request{Method: r.Method, EscapedPath: r.URL.EscapedPath(), Query: r.URL.RawQuery, PayloadHash: r.Header.Get("x-amz-content-sha256")}
-		for _, name := range strings.Split(signed, ";") {
-			v := r.Header.Get(name)
-			switch name {
-			case "host":
-				v = r.Host
-			case "content-length":
-				v = fmt.Sprint(r.ContentLength)
-			}
-			req.Headers = append(req.Headers, sigv4.Header{Name: name, Value: v})
-		}
-		var s sigv4.Signer
-		cred := sigv4.Credentials{AccessKeyID: rootKey.access, SecretAccessKey: sigv4.Secret(rootKey.secret)}
-		return string(s.AppendAuthorization(nil, &cred, region, "s3", at, &req))
-	}
-	if got, want := sign(at), r.Header.Get("Authorization"); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
-		io.Copy(io.Discard, r.Body)
-		refuse(w, fault{status: 403, code: "SignatureDoesNotMatch"})
-		return false
-	}
-	real := time.Now().UTC()
-	r.Header.Set("x-amz-date", real.Format("20060102T150405Z"))
-	r.Header.Set("Authorization", sign(real))
-	return true
-}
-
-// get is for the harness's own tests: the front's URL of a key.
-func (f *front) url(key string) string { return "https://" + f.addr + "/" + key }

@@ -122,19 +122,4 @@ func TestHarness(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a server with another clock", func(t *testing.T) {
-		ahead := newFront(t, s, leaf{})
-		ahead.setClock(20 * time.Minute)
-		resp, err := put(ctx, s, ahead.addr, "clock/wrong", body, time.Now())
-		if err != nil || resp.StatusCode != 403 {
-			t.Fatalf("signed with our time: %v %v", resp, err)
-		}
-		at, err := http.ParseTime(resp.Header.Get("Date"))
-		if err != nil || time.Until(at) < 19*time.Minute {
-			t.Errorf("Date %v %v", at, err)
-		}
-		if resp, err := put(ctx, s, ahead.addr, "clock/right", body, at); err != nil || resp.StatusCode != 200 {
-			t.Errorf("signed with its time: %v %v", resp, err)
-		}
-	})
 }
