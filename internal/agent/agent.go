@@ -285,7 +285,7 @@ func (a *Agent) attach(c *connection, w wire.Config) (*camera, error) {
 			return cam, nil
 		}
 		ctx, cancel := context.WithTimeout(a.patient, 2*time.Second)
-		a.end(ctx, old)
+		_ = a.end(ctx, old)
 		cancel()
 		n--
 	}
@@ -352,10 +352,16 @@ func (a *Agent) left(cam *camera) {
 
 // drain ends a camera in the background and calls done.
 func (a *Agent) drain(cam *camera, done func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ending { // closeAll does it
+		done()
+		return
+	}
 	a.drains.Go(func() {
 		ctx, cancel := context.WithTimeout(a.patient, a.cfg.Drain)
 		defer cancel()
-		a.end(ctx, cam)
+		_ = a.end(ctx, cam) // logged there
 		done()
 	})
 }
