@@ -255,6 +255,9 @@ func (c *camera) close(ctx context.Context) error {
 	}
 	err := c.up.Close(ctx)
 	c.put.client.Close()
+	if st := c.up.Stats(); err == nil && c.cfg.Input != "" && st.Dropped().Segments > 0 { // there is no firmware that was told
+		err = fmt.Errorf("%w: %d segments were lost while recording", uploader.ErrNotStored, st.Dropped().Segments)
+	}
 	if c.spool != nil {
 		err = errors.Join(err, c.spool.Close())
 	}
