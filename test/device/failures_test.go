@@ -71,6 +71,7 @@ func (f failure) run(t *testing.T, b built) {
 	ring := 4 << 20
 	if f.lost {
 		ring = 512 << 10 // 5 s
+		d.env = append(d.env, "S3CAM_DRAIN=2s")
 	}
 	sc := newScript(t).initialize(ring, region, bucketName, prefix, l.addr).credential(keyPair{access: rootKey.access, secret: rootKey.secret}).tag("site=test&floor=1").start().zero()
 	feed{clip: c, frames: fed, speed: 1}.write(sc).finalize()
