@@ -15,6 +15,7 @@ import (
 // The example that makes the manual's sequence of calls, and includes nothing but the two headers of the original, records real footage:
 // each decoded picture is the source's.
 func TestTheManualsProgram(t *testing.T) {
+	t.Parallel()
 	b := build(t, native)
 	c := street(t)
 	examples := filepath.Join(mediatest.Root(t), "csdk", "examples")
