@@ -31,7 +31,7 @@ type target struct {
 var (
 	native  = target{name: "native"}
 	raced   = target{name: "native with the race detector", race: true}
-	clocked = target{name: "native with a clock of its own", race: true, clock: true}
+	clocked = target{name: "native with a clock of its own", clock: true}
 	mipsel  = target{name: "mipsel softfloat", prefix: "mipsel-linux-gnu-", soc: "mipsle", qemu: "qemu-mipsel"}
 	armel   = target{name: "arm v5 (armel)", prefix: "arm-linux-gnueabi-", soc: "arm5", qemu: "qemu-arm"}
 	armhf   = target{name: "arm v7 (armhf)", prefix: "arm-linux-gnueabihf-", soc: "arm7", qemu: "qemu-arm"}
@@ -138,8 +138,11 @@ func (g target) build(root, dir string) (built, error) {
 	}
 	// The agent as it ships, by the script that builds it for cameras.
 	switch soc := cmp.Or(g.soc, runtime.GOARCH); {
-	case g.race:
-		args := []string{"build", "-race", "-buildvcs=auto", "-o", b.binary}
+	case g.race || g.clock:
+		args := []string{"build", "-buildvcs=auto", "-o", b.binary}
+		if g.race {
+			args = append(args, "-race")
+		}
 		if g.clock {
 			overlay, err := clockOverlay(dir)
 			if err != nil {

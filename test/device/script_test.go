@@ -38,6 +38,34 @@ func newScript(t testing.TB) *script {
 	return &script{w: bufio.NewWriterSize(f, 1<<20), f: f, path: f.Name()}
 }
 
+// streamScript is a script that is written while it is played: for long ones.
+func streamScript(t testing.TB, write func(s *script)) *script {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		s := &script{w: bufio.NewWriterSize(f, 4<<10), f: f, path: path}
+		write(s)
+		s.w.Flush() // an error is a player that has died, which its exit code tells
+	}()
+	t.Cleanup(func() { // a player that never came would leave the writer waiting for it
+		if f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+			f.Close()
+		}
+		<-ended
+	})
+	return &script{path: path}
+}
+
 const none = ^uint32(0)
 
 func (s *script) op(op byte, payload ...[]byte) *script {
@@ -117,6 +145,9 @@ func (s *script) audio(us uint64, items ...item) *script { return s.frame('A', u
 // close ends the writing.
 func (s *script) close(t testing.TB) string {
 	t.Helper()
+	if s.w == nil {
+		return s.path
+	}
 	if err := errors.Join(s.w.Flush(), s.f.Close()); err != nil {
 		t.Fatal(err)
 	}
