@@ -229,17 +229,18 @@ var scenes = []scene{
 	{name: "bad packs are answered", fed: 50, script: func(c *clip, s *script) {
 		s.start().zero()
 		one := item{first: c.units[0].data}
-		s.op('N').op('n')                         // no pack: video 0, audio 0
-		s.badFrame('V', 0, 0, one)                // no items: video 1
-		s.badFrame('V', 0, 5, one, one, one, one) // five: video 2
-		s.badFrame('V', 0, 1, item{})             // no pointer: video 3
-		s.badFrame('V', 0, 1<<31, one)            // video 4
-		s.badFrame('A', 0, 0, one)                // audio 1
-		s.badFrame('A', 0, 1, item{})             // audio 2
+		s.op('N').op('n')                                            // no pack: video 0, audio 0
+		s.badFrame('V', 0, 0, one)                                   // no items: video 1
+		s.badFrame('V', 0, 5, one, one, one, one)                    // five: video 2
+		s.badFrame('V', 0, 1, item{})                                // no pointer: video 3
+		s.badFrame('V', 0, 1<<31, one)                               // video 4
+		s.badFrame('V', 0, 1, item{first: one.first, missing: true}) // video 5
+		s.badFrame('A', 0, 0, one)                                   // audio 1
+		s.badFrame('A', 0, 1, item{})                                // audio 2
 		feed{clip: c, frames: 50, speed: 1}.write(s).finalize()
 	}, judge: func(t *testing.T, r *result) {
 		r.stored(t)
-		want := map[string]map[int]int{"video": {0: -2, 1: -2, 2: -2, 3: -2, 4: -2}, "audio": {0: -2, 1: -2, 2: -2}}
+		want := map[string]map[int]int{"video": {0: -2, 1: -2, 2: -2, 3: -2, 4: -2, 5: -2}, "audio": {0: -2, 1: -2, 2: -2}}
 		if got := fmt.Sprint(r.codes); got != fmt.Sprint(want) {
 			t.Errorf("codes %v, want %v", got, want)
 		}

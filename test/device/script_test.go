@@ -120,7 +120,10 @@ func (s *script) marker(v string) *script       { return s.op('M', strs(v)) }
 func (s *script) exit(code int) *script         { return s.op('E', u32(uint32(code))) }
 
 // item is one item of a pack.
-type item struct{ first, second []byte }
+type item struct {
+	first, second []byte
+	missing       bool // second is NULL, yet has a length
+}
 
 func (s *script) frame(op byte, us uint64, items ...item) *script {
 	return s.badFrame(op, us, len(items), items...)
@@ -134,7 +137,11 @@ func (s *script) badFrame(op byte, us uint64, count int, items ...item) *script 
 		if it.first == nil {
 			n = none
 		}
-		out = append(out, u32(n), u32(uint32(len(it.second))), it.first, it.second)
+		m := uint32(len(it.second))
+		if it.missing {
+			m = none
+		}
+		out = append(out, u32(n), u32(m), it.first, it.second)
 	}
 	return s.op(op, out...)
 }

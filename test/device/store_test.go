@@ -114,6 +114,9 @@ func (s *store) objects(t testing.TB, prefix string) []object {
 
 func readObjects(t testing.TB, b *s3server.Bucket, prefix string) []object {
 	t.Helper()
+	if prefix != "" {
+		prefix = strings.TrimSuffix(prefix, "/") + "/"
+	}
 	var keys []string
 	if err := b.ListKeys(context.Background(), prefix, "", func(key []byte) bool { keys = append(keys, string(key)); return true }); err != nil {
 		t.Fatal(err)
