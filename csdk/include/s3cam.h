@@ -49,6 +49,9 @@ enum s3cam_result {
     S3CAM_EAGENT = -7   /* there is no agent, it refused, or there is no thread for it */
 };
 
+/* Of this header and its library, the only place where it stands. */
+#define S3CAM_VERSION "1.0.0"
+
 typedef struct s3cam s3cam;
 
 /* Limits. */
