@@ -18,10 +18,12 @@
 static const char usage[] =
 	"usage: annexb [options] VIDEO.h264 [AUDIO.aac]\n"
 	"  --region NAME --bucket NAME --prefix NAME --endpoint URL   where to; what is missing the agent must know\n"
+	"  --camera NAME       the camera's name in the agent's configuration and log\n"
 	"  --agent PATH        the agent to start      (else $S3CAM_AGENT, then s3cam-agent in $PATH)\n"
 	"  --socket PATH       a daemon's socket       (else $S3CAM_SOCKET, then /var/run/s3cam/agent.sock)\n"
 	"  --fps N             pictures per second     (25)\n"
 	"  --speed N           1 is real time, 2 twice as fast, 0 does not wait (1)\n"
+	"  --start US          timestamp of the first picture, microseconds (0)\n"
 	"  --frames N          stop after N pictures\n"
 	"  --loops N           play the files N times\n"
 	"  --ring BYTES        the agent's memory for footage (4194304)\n"
@@ -29,15 +31,18 @@ static const char usage[] =
 	"  --deadline MS       how long a put may wait for the agent (20)\n"
 	"  --tags K=V&K=V      object tags\n"
 	"  --parts ring|none|random   split pictures as an encoder's ring buffer does (ring)\n"
+	"  --seed N            of --parts random (1)\n"
+	"  --start-code 3|4    write all start codes with that many bytes (as in the file)\n"
 	"  --nal               one call per NAL unit instead of one per picture\n"
 	"  --no-aud            leave access unit delimiters out\n"
 	"  --drain MS          how long to wait at the end for uploads (10000)\n"
 	"Credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; without them the agent must have its own.\n"
 	"Exit codes: 0 all stored, 1 failed, 2 usage, 3 ended with pictures that are lost or not stored yet.\n";
 
+/* Is called on the library's thread, and during s3cam_close on ours: by one of them at a time. */
 static void on_drop(void *user, const s3cam_drop *d)
 {
-	(void)user;
+	++*(unsigned long *)user;
 	fprintf(stderr, "lost: %s, %lu pictures, reason %lu\n", d->key[0] ? d->key : "(not known)", (unsigned long)d->frames, (unsigned long)d->reason);
 }
 
@@ -82,7 +87,7 @@ int main(int argc, char **argv)
 	s3cam *cam;
 	char text[256];
 	const char *tags = NULL, *v;
-	unsigned long drain = 10000, refused = 0;
+	unsigned long drain = 10000, refused = 0, drops = 0;
 	int i, r, each = 0, code;
 
 	memset(&eo, 0, sizeof eo);
@@ -126,6 +131,8 @@ int main(int argc, char **argv)
 			o.prefix = v;
 		else if (strcmp(a, "--endpoint") == 0)
 			o.endpoint = v;
+		else if (strcmp(a, "--camera") == 0)
+			o.camera = v;
 		else if (strcmp(a, "--agent") == 0)
 			o.agent_path = v;
 		else if (strcmp(a, "--socket") == 0)
@@ -134,6 +141,12 @@ int main(int argc, char **argv)
 			eo.fps = atof(v);
 		else if (strcmp(a, "--speed") == 0)
 			eo.speed = atof(v);
+		else if (strcmp(a, "--start") == 0)
+			eo.start_us = (uint64_t)strtoull(v, NULL, 10);
+		else if (strcmp(a, "--seed") == 0)
+			eo.seed = (uint32_t)strtoul(v, NULL, 10);
+		else if (strcmp(a, "--start-code") == 0 && (strcmp(v, "3") == 0 || strcmp(v, "4") == 0))
+			eo.start_code = atoi(v);
 		else if (strcmp(a, "--frames") == 0)
 			eo.max_pictures = (uint64_t)strtoul(v, NULL, 10);
 		else if (strcmp(a, "--loops") == 0)
@@ -168,6 +181,7 @@ int main(int argc, char **argv)
 	if (encoder_open(&enc, &eo) != 0)
 		return 1;
 	o.on_drop = on_drop;
+	o.user = &drops;
 	if (s3cam_open(&cam, &o, text, sizeof text) != S3CAM_OK) {
 		fprintf(stderr, "error: %s\n", text);
 		encoder_close(enc);
@@ -193,11 +207,11 @@ int main(int argc, char **argv)
 	code = s3cam_close(cam, (uint32_t)drain);
 	printf("pictures %lu, refused calls %lu, lost on the way %lu, lost with an agent %lu, connections %lu\n", (unsigned long)encoder_pictures(enc),
 	       refused, (unsigned long)c.lost_video, (unsigned long)c.lost_agents, (unsigned long)c.connects);
-	printf("%s\n", code == S3CAM_OK ? "all that the agent took is stored" : "not all is stored");
+	printf("%s, %lu segments were lost\n", code == S3CAM_OK ? "the agent has nothing left to store" : "not all is stored", drops);
 	if (text[0] != '\0')
 		printf("last message of the agent: %s\n", text);
 	encoder_close(enc);
 	if (r != S3CAM_OK)
 		return 1;
-	return code == S3CAM_OK && refused == 0 && c.lost_agents == 0 && c.dropped_segments == 0 ? 0 : 3;
+	return code == S3CAM_OK && refused == 0 && drops == 0 ? 0 : 3;
 }

@@ -100,7 +100,7 @@ func compile(t *testing.T, cc, out string, flags []string, sources ...string) {
 
 func driver(t *testing.T, variant string) build {
 	t.Helper()
-	b := build{slow: variant != "plain" && variant != "times"}
+	b := build{slow: variant != "plain" && variant != "times" && variant != "musl"}
 	out := filepath.Join(t.TempDir(), "driver")
 	cc, flags := "gcc", flagsOf[variant]
 	if f, ok := foreign[variant]; ok {
@@ -109,6 +109,9 @@ func driver(t *testing.T, variant string) build {
 			t.Skipf("SKIP: no %s: the C library is not tested on %s", f[1], variant)
 		}
 		cc, flags, b.run = f[0], []string{"-Os", "-static"}, []string{qemu}
+	}
+	if variant == "musl" {
+		cc, flags = "musl-gcc", []string{"-Os", "-static"}
 	}
 	if variant == "valgrind" {
 		v, err := exec.LookPath("valgrind")

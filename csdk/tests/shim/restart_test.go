@@ -182,6 +182,7 @@ func TestTheEndIsBoundedAndAnyOrderWorks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			onAll(t, func(t *testing.T, b build) {
 				a := newAgent(t)
 				f := b.start(t, "", a.path)
@@ -235,6 +236,7 @@ func TestAnAgentThatHangsIsReplaced(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it lasts 10 s")
 	}
+	t.Parallel()
 	a := newAgent(t)
 	f := driver(t, "plain").start(t, "", a.path)
 	f.send("open 5")

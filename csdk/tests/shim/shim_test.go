@@ -79,7 +79,7 @@ func TestMessagesAreTheGoldenBytes(t *testing.T) {
 			t.Errorf("close = %d, want -4", r)
 		}
 		f.end()
-	}, "plain", "asan", "tsan", "valgrind", "times", "mipsel", "armel", "armhf", "arm64")
+	}, "plain", "musl", "asan", "tsan", "valgrind", "times", "mipsel", "armel", "armhf", "arm64")
 }
 
 func TestTheOriginalInterfaceSendsTheGoldenConfig(t *testing.T) {
@@ -175,6 +175,7 @@ func TestOpenEndsWhenTheAgentStaysSilent(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it lasts 5 s")
 	}
+	t.Parallel()
 	a := newAgent(t)
 	f := driver(t, "plain").start(t, a.path, "")
 	f.send("open 20")
@@ -349,7 +350,7 @@ func TestRepliesReachTheFirmware(t *testing.T) {
 		c.bye(wire.Counters{})
 		f.result()
 		f.end()
-	}, "plain", "asan", "tsan", "mipsel", "armhf")
+	}, "plain", "musl", "asan", "tsan", "valgrind", "mipsel", "armhf")
 }
 
 func TestNothingOfTheProcessIsTouched(t *testing.T) {
@@ -371,7 +372,7 @@ func TestNothingOfTheProcessIsTouched(t *testing.T) {
 
 func TestHeadersAreCAndCPlusPlus(t *testing.T) {
 	for _, h := range []string{"s3cam.h", "S3_HLS_SDK.h", "S3_HLS_Return_Code.h"} {
-		for _, c := range [][]string{{"gcc", "-std=c99", "-xc"}, {"clang", "-std=c99", "-xc"}, {"g++", "-std=c++98", "-Wno-long-long", "-xc++"}, {"g++", "-std=c++17", "-xc++"}} {
+		for _, c := range [][]string{{"gcc", "-std=c99", "-xc"}, {"clang", "-std=c99", "-xc"}, {"g++", "-std=c++98", "-Wno-long-long", "-xc++"}, {"g++", "-std=c++17", "-xc++"}, {"clang++", "-std=c++98", "-Wno-c++11-long-long", "-xc++"}, {"clang++", "-std=c++17", "-xc++"}} {
 			if _, err := exec.LookPath(c[0]); err != nil {
 				t.Logf("SKIP: no %s", c[0])
 				continue
