@@ -34,6 +34,7 @@ type camera struct {
 	spool *spool.Spool // nil: none
 	now   func() time.Time
 	born  time.Time
+	sick  bool // the log knows that it is unhealthy; only for Agent.checkHealth
 
 	mu        sync.Mutex
 	conn      *connection // that feeds it now

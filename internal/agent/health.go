@@ -35,7 +35,9 @@ func (a *Agent) checkHealth(watchdog bool) {
 	healthy := true
 	for _, cam := range a.cameraList() {
 		a.state.learn(cam.up)
-		healthy = healthy && cam.unhealthy(a.cfg.Unhealthy) == ""
+		problem := cam.unhealthy(a.cfg.Unhealthy)
+		healthy = healthy && problem == ""
+		cam.tell(problem)
 	}
 	a.state.keep()
 	if watchdog {
@@ -46,6 +48,22 @@ func (a *Agent) checkHealth(watchdog bool) {
 			a.log.Warn("heartbeat file cannot be written", "error", err)
 		}
 	}
+}
+
+// tell logs that the camera is in trouble, and why, and when that is over. A network that is down says nothing of itself.
+func (c *camera) tell(problem string) {
+	c.mu.Lock()
+	closing := c.closing
+	c.mu.Unlock()
+	switch {
+	case closing: // unhealthy says nothing of it any more; what it could not store is logged at the end
+		return
+	case problem != "" && !c.sick:
+		c.log.Warn("camera is unhealthy", "problem", problem)
+	case problem == "" && c.sick:
+		c.log.Info("camera is healthy again")
+	}
+	c.sick = problem != ""
 }
 
 func touch(path string, now time.Time) error {

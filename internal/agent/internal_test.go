@@ -238,6 +238,19 @@ func TestReportsAreBounded(t *testing.T) {
 	}
 }
 
+// Who reads the log of a camera without network must find the reason in it, once.
+func TestTroubleIsLoggedOnceAndItsEndToo(t *testing.T) {
+	var b bytes.Buffer
+	c := &camera{log: NewLogger(&Config{}, &b)}
+	for _, problem := range []string{"", "uploads fail since 10:00:00: no route", "uploads fail since 10:00:00: no such host", "", ""} {
+		c.tell(problem)
+	}
+	got := b.String()
+	if strings.Count(got, "\n") != 2 || !strings.Contains(got, "camera is unhealthy") || !strings.Contains(got, "no route") || !strings.Contains(got, "healthy again") {
+		t.Errorf("log:\n%s\nwant the first problem and its end", got)
+	}
+}
+
 func TestSizesAndSwitches(t *testing.T) {
 	for in, want := range map[string]int64{"0": 0, "4096": 4096, "512k": 512 << 10, "4M": 4 << 20, "4MiB": 4 << 20, "4MB": 4 << 20, "1 GiB": 1 << 30} {
 		if got, err := parseSize(in); err != nil || got != want {
