@@ -4,12 +4,19 @@
 GO     ?= go
 # Packages whose closure is small enough to build once more for a 32-bit target.
 GO386  := ./segment/... ./internal/h264/... ./internal/aac/... ./mpegts/... ./hls/... ./playback/... ./uploader/... \
-          ./internal/sigv4/... ./s3/... ./internal/cache/...
+          ./internal/sigv4/... ./s3/... ./internal/cache/... \
+          ./internal/wire/... ./internal/http1/... ./internal/s3put/... ./internal/credential/... ./internal/spool/... ./internal/agent/...
+# Packages that start compilers, emulators and programs instead of testing Go code: run apart from the race detector, and never from
+# the cache of test results, which cannot see what such programs read.
+DEVICE := ./test/size/... ./test/dist/... ./test/device/...
+TARGETS  ?= all
+SOAK     ?= 30m
 FUZZTIME ?= 10s
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo deps test lint test-go test-386 test-web test-browser test-long fuzz bench web clips clean
+.PHONY: help build demo agent csdk dist deps test lint test-go test-386 test-csdk test-device test-web test-browser test-long soak fuzz \
+        bench bench-device web clips clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,10 +27,19 @@ build: ## build bin/s3cam
 demo: ## run the demo: two simulated cameras, everything on loopback
 	$(GO) run ./cmd/s3cam demo
 
+agent: ## build the agent for cameras into build/TARGET/s3cam-agent: TARGETS="mipsle arm5 arm7 arm64 amd64", default all of them
+	scripts/agent-build.sh $(TARGETS)
+
+csdk: ## build the C library csdk/s3_hls.a: CROSS_COMPILE=mipsel-linux-gnu- for a camera
+	$(MAKE) -C csdk CROSS_COMPILE=$(CROSS_COMPILE)
+
+dist: ## pack build/dist/*.tar.gz for each kind of SoC, with checksums: TARGETS as above
+	scripts/dist.sh $(TARGETS)
+
 deps: ## install what the tests need and this machine lacks (Debian, Ubuntu; elsewhere it says what to install)
 	@scripts/deps.sh
 
-test: deps lint test-go test-386 test-web test-browser ## every suite
+test: deps lint test-go test-386 test-csdk test-device test-web test-browser ## every suite
 	@echo "make test: all suites passed"
 
 lint: ## formatting and vet
@@ -32,10 +48,17 @@ lint: ## formatting and vet
 	cd bench && $(GO) vet ./...
 
 test-go: ## Go tests with the race detector
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/test/(size|dist|device)(/|$$)')
 
 test-386: ## the same for the pure packages as a 32-bit program
 	GOARCH=386 CGO_ENABLED=0 $(GO) test -timeout 10m $(GO386)
+
+test-csdk: ## the C library: compilers, sanitizers, valgrind, wire format
+	$(MAKE) -C csdk check
+
+test-device: ## agent and C library together, also emulated on MIPS and ARM; sizes; init scripts and archives
+	scripts/agent-build.sh all
+	$(GO) test -count=1 -timeout 20m $(DEVICE)
 
 test-web: ## type check, unit tests, rebuild of the web bundle compared with the committed one
 	@scripts/test-web.sh
@@ -46,12 +69,19 @@ test-browser: ## the page, hls.js, Video.js and ffmpeg against the real server i
 test-long: ## the rolling playlist polled for 5 minutes by hls.js, Video.js and ffmpeg
 	S3CAM_TEST_LONG=1 $(GO) test -count=1 -timeout 30m -v ./test/e2e/browser/...
 
+soak: ## the device side for SOAK (default 30m) with random kills, bandwidth and clock steps
+	S3CAM_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run Soak ./test/device/...
+
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
 bench: ## side-by-side measurements against ffmpeg, astits, aws-sdk-go-v2, nginx (needs valgrind, libavformat-dev, wrk)
 	@scripts/deps.sh bench
 	cd bench && ./run.sh
+
+bench-device: ## what the agent costs on a camera: flash, memory, instructions per byte (10 minutes)
+	@scripts/deps.sh
+	bench/device/run.sh
 
 web: ## rebuild the web bundle into internal/webui/dist
 	cd web && npm ci && npm run build

@@ -133,7 +133,7 @@ func memoryRun(o options, target string, full bool, frames []frame) (u usage, pu
 	srv.full.Store(full)
 	drain, codes := 5*time.Second, []int{0}
 	if full {
-		drain, codes = 0, []int{0, 3} // 3: it ended while there was footage that was not stored
+		drain, codes = 0, []int{0, 3, 130} // it ends while there is footage that is not stored, or at once
 	}
 	p, err := start(agent, srv.roots, drain)
 	if err != nil {
