@@ -144,6 +144,7 @@ func example(t *testing.T, name string) string {
 
 // The examples feed real cameras and our own tests, so each byte they hand over must be the file's, however it is split.
 func TestExamplesHandOverEveryByte(t *testing.T) {
+	t.Parallel()
 	c := newClip(t, 40_000)      // within a socket's buffer, since the original's interface has no deadline to set
 	large := newClip(t, 700_000) // beyond the simulated encoder's ring
 	for _, program := range []struct {
@@ -170,6 +171,7 @@ func TestExamplesHandOverEveryByte(t *testing.T) {
 		{"pseudo", []exampleCall{{name: "two threads, keys replaced", args: []string{c.video, c.audio}, aud: true, sound: true}}},
 	} {
 		t.Run(program.name, func(t *testing.T) {
+			t.Parallel()
 			bin := example(t, program.name)
 			for _, tt := range program.cases {
 				t.Run(tt.name, func(t *testing.T) {
@@ -257,6 +259,7 @@ func (e exampleCall) check(t *testing.T, c *clip, s *session) {
 }
 
 func TestExamplesExplainThemselves(t *testing.T) {
+	t.Parallel()
 	c := newClip(t, 40_000)
 	annexb := example(t, "annexb")
 	empty, text := filepath.Join(t.TempDir(), "empty"), filepath.Join(t.TempDir(), "text")
@@ -294,6 +297,7 @@ func TestExamplesExplainThemselves(t *testing.T) {
 
 // An exit code must tell what became of the footage.
 func TestAnnexBTellsOfLoss(t *testing.T) {
+	t.Parallel()
 	c := newClip(t, 40_000)
 	annexb := example(t, "annexb")
 	for _, tt := range []struct {

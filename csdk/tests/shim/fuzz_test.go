@@ -12,12 +12,14 @@ import (
 
 // The parser of replies and the search for slices on damaged messages, under sanitizers: one second each here, with another seed every time.
 func TestParserOnDamagedMessages(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(goldenDir, "*.bin"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no golden messages", err)
 	}
 	for _, cc := range []string{"gcc", "clang"} {
 		t.Run(cc, func(t *testing.T) {
+			t.Parallel()
 			out := filepath.Join(t.TempDir(), "fuzz")
 			flags := flagsOf["asan"]
 			if cc == "clang" {

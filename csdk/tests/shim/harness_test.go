@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,7 +31,23 @@ func TestMain(m *testing.M) {
 	if to := os.Getenv(relayEnv); to != "" {
 		relay(to)
 	}
-	os.Exit(m.Run())
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "shim-programs")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		programs.dir = dir
+		return m.Run()
+	}())
+}
+
+// programs are the driver's variants, kept for all tests since compiling them took longer than running them.
+var programs struct {
+	sync.Mutex
+	dir   string
+	built map[string]bool
 }
 
 // relay tells the test its process id and what it was started with, and passes bytes on until it is killed or an end closes.
@@ -101,7 +118,9 @@ func compile(t *testing.T, cc, out string, flags []string, sources ...string) {
 func driver(t *testing.T, variant string) build {
 	t.Helper()
 	b := build{slow: variant != "plain" && variant != "times" && variant != "musl"}
-	out := filepath.Join(t.TempDir(), "driver")
+	programs.Lock()
+	defer programs.Unlock()
+	out := filepath.Join(programs.dir, variant)
 	cc, flags := "gcc", flagsOf[variant]
 	if f, ok := foreign[variant]; ok {
 		qemu, err := exec.LookPath(f[1])
@@ -121,7 +140,13 @@ func driver(t *testing.T, variant string) build {
 		flags = []string{"-O1", "-g"}
 		b.run = []string{v, "-q", "--error-exitcode=97", "--leak-check=full", "--track-fds=no"}
 	}
-	compile(t, cc, out, flags, "testdata/driver.c", "../../src/s3cam.c")
+	if !programs.built[variant] {
+		compile(t, cc, out, flags, "testdata/driver.c", "../../src/s3cam.c")
+		if programs.built == nil {
+			programs.built = map[string]bool{}
+		}
+		programs.built[variant] = true
+	}
 	b.run = append(b.run, out)
 	return b
 }

@@ -166,6 +166,7 @@ func TestTheOriginalInterfaceTellsOfLossOnce(t *testing.T) {
 }
 
 func TestTheEndIsBoundedAndAnyOrderWorks(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		start bool
@@ -274,7 +275,9 @@ func TestAnAgentThatHangsIsReplaced(t *testing.T) {
 
 // Four threads, and agents that die all the time: for the sanitizers.
 func TestManyThreads(t *testing.T) {
+	t.Parallel()
 	onAll(t, func(t *testing.T, b build) {
+		t.Parallel()
 		a := newAgent(t)
 		f := b.start(t, "", a.path)
 		f.send("open 5")
