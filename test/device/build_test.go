@@ -24,7 +24,7 @@ type target struct {
 	prefix string // of the C compiler
 	soc    string // of scripts/agent-build.sh; "": this machine's
 	qemu   string // "": native
-	race   bool   // the agent with the race detector
+	race   bool   // the agent with the race detector, the C side with the address and undefined behaviour sanitizers
 	clock  bool   // the agent with a wall clock that the test sets
 }
 
@@ -125,7 +125,11 @@ func (g target) build(root, dir string) (built, error) {
 	if err := run(nil, "make", "-C", b.lib, "clean"); err != nil {
 		return built{}, err
 	}
-	if err := run(nil, "make", "-C", b.lib, "CROSS_COMPILE="+g.prefix, "s3_hls.a"); err != nil {
+	flags := "XCFLAGS="
+	if g.race {
+		flags += strings.Join(sanitizers, " ")
+	}
+	if err := run(nil, "make", "-C", b.lib, "CROSS_COMPILE="+g.prefix, flags, "s3_hls.a"); err != nil {
 		return built{}, err
 	}
 	var err error
@@ -174,6 +178,9 @@ func (g target) build(root, dir string) (built, error) {
 func (b built) compile(g target, source, out string, flags ...string) ([]string, error) {
 	args := []string{"-std=c99", "-D_POSIX_C_SOURCE=200809L", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-I", b.inc, "-o", out, source, filepath.Join(b.lib, "s3_hls.a"), "-lpthread"}
 	args = append(flags, args...)
+	if g.race {
+		args = append(args, sanitizers...)
+	}
 	if g.qemu != "" {
 		args = append(args, "-static")
 	}
@@ -185,6 +192,8 @@ func (b built) compile(g target, source, out string, flags ...string) ([]string,
 	}
 	return []string{out}, nil
 }
+
+var sanitizers = []string{"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"}
 
 // need skips the test, saying so, when a tool is missing.
 func need(t testing.TB, tools ...string) {

@@ -102,6 +102,7 @@ func (c *wrongClock) set(t testing.TB, by time.Duration) {
 // A device with a wrong clock, and one whose clock is stepped: the first segments already lie under the right keys, nothing is overwritten or
 // lost, and signing heals within one round trip.
 func TestWrongClock(t *testing.T) {
+	t.Parallel()
 	b := build(t, clocked)
 	c := encode(t, small)
 	year := 365 * 24 * time.Hour

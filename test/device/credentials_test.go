@@ -85,6 +85,7 @@ func TestExpiredKeyIsReplaced(t *testing.T) {
 // By default nothing at all is printed; the original printed the signature and the token with each upload. With the log on, no secret
 // is in it.
 func TestNothingSecretIsPrinted(t *testing.T) {
+	t.Parallel()
 	b := build(t, native)
 	c := encode(t, small)
 	for _, log := range []string{"", "debug"} {

@@ -24,6 +24,7 @@ func newDevice(t testing.TB, ca *authority, settings ...string) *device {
 		"S3CAM_CA_FILE=" + ca.file,
 		"S3CAM_LOG=stderr", "S3CAM_LOG_LEVEL=info",
 		"HOME=" + d.dir, "TMPDIR=" + d.dir,
+		"ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=97", "UBSAN_OPTIONS=print_stacktrace=1",
 		"GORACE=halt_on_error=0 exitcode=66",
 	}, settings...)
 	return d

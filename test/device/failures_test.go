@@ -24,6 +24,7 @@ type failure struct {
 
 // What the original lost in each row, silently, is kept, unless the server never works: then the firmware is told.
 func TestServerFailures(t *testing.T) {
+	t.Parallel()
 	b := build(t, native)
 	for _, f := range failures {
 		t.Run(f.name, func(t *testing.T) {
@@ -126,6 +127,7 @@ func (f failure) run(t *testing.T, b built) {
 
 // The store says in which region the bucket is; the address stays, since a request must not be led elsewhere by an answer.
 func TestRegionAndRedirects(t *testing.T) {
+	t.Parallel()
 	b := build(t, native)
 	c := encode(t, small)
 	for _, tt := range []struct {

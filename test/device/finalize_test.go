@@ -12,6 +12,7 @@ import (
 // Finalize at any time, twice, and without anything before it, always ends within a bounded time. The original hung for ever without
 // any frame and in 6 of 40 normal stops, and crashed without Start_Upload, when called twice, and before Initialize.
 func TestFinalizeAtAnyTime(t *testing.T) {
+	t.Parallel()
 	b := build(t, native)
 	c := encode(t, small)
 	open := func(s *script, addr string) *script { return s.initialize(1<<20, region, bucketName, prefix, addr) }
