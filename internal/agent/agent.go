@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -38,6 +39,7 @@ type Agent struct {
 	patient context.Context // of drains: ends with the second signal, or when they have lasted long enough
 	hurry   context.CancelFunc
 	text    sync.Once
+	trimmed time.Time // by the monotonic clock
 }
 
 // Options are what the process gives besides the Config.
@@ -401,6 +403,24 @@ func (a *Agent) closeAll(ctx context.Context) error {
 func (a *Agent) firstStored() {
 	if !a.cfg.KeepText {
 		a.text.Do(releaseText)
+	}
+}
+
+// trimEvery bounds what giving memory back costs: a collection of a small heap, some milliseconds on a camera.
+const trimEvery = 2 * time.Second
+
+// trim gives memory back after a failed upload. Each try then makes a new connection, and what its handshake leaves behind would
+// grow to a megabyte before the collector looks, at the very time when the ring is full.
+func (a *Agent) trim() {
+	now := time.Now()
+	a.mu.Lock()
+	due := now.Sub(a.trimmed) >= trimEvery
+	if due {
+		a.trimmed = now
+	}
+	a.mu.Unlock()
+	if due {
+		debug.FreeOSMemory()
 	}
 }
 

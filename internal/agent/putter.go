@@ -23,6 +23,7 @@ type putter struct {
 	started atomic.Bool
 	stored  func() // after the first success, once
 	once    sync.Once
+	failed  func() // after each failure
 }
 
 var errNotStarted = errors.New("uploads have not been started yet")
@@ -50,6 +51,7 @@ func (p *putter) Put(ctx context.Context, o *uploader.Object) (time.Time, error)
 		p.once.Do(p.stored)
 		return server, nil
 	}
+	p.failed()
 	return server, classed{err, class(err)}
 }
 
