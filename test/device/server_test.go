@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -43,6 +44,10 @@ func serverMain(config string) error {
 	if err != nil {
 		return err
 	}
+	go func() { // the test is gone, however that came about
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 	fmt.Println(s.URL())
 	return s.Run(context.Background())
 }
@@ -85,6 +90,9 @@ func (p *process) start() {
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := cmd.StdinPipe(); err != nil { // its end is our end
 		p.t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
