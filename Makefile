@@ -66,8 +66,9 @@ test-web: ## type check, unit tests, rebuild of the web bundle compared with the
 test-browser: ## the page, hls.js, Video.js and ffmpeg against the real server in headless Chromium
 	$(GO) test -count=1 -timeout 20m -v ./test/e2e/browser/...
 
-test-long: ## the rolling playlist polled for 5 minutes by hls.js, Video.js and ffmpeg
+test-long: ## the rolling playlist polled for 5 minutes by hls.js, Video.js and ffmpeg; slow uplinks and outages of 60 s
 	S3CAM_TEST_LONG=1 $(GO) test -count=1 -timeout 30m -v ./test/e2e/browser/...
+	S3CAM_TEST_LONG=1 $(GO) test -count=1 -timeout 10m -v -run SlowUplinks ./test/device
 
 soak: ## the device side for SOAK (default 30m) with random kills, bandwidth and clock steps
 	S3CAM_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run Soak ./test/device/...

@@ -75,6 +75,9 @@ func (e errMissing) Error() string { return e.tool + " is not installed (make de
 // build builds library, player and agent for a target, once per run. It skips the test, saying so, when a compiler or qemu is missing.
 func build(t testing.TB, g target) built {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: builds firmware and agent, and plays in real time")
+	}
 	dir, root := workDir(t), mediatest.Root(t)
 	work.mu.Lock()
 	if work.builds == nil {

@@ -12,9 +12,6 @@ import (
 // Firmware and agent of each kind of camera, below qemu, upload real footage over TLS: what ffmpeg decodes from the bucket is what it
 // decodes from the file, and the sound is there.
 func TestForeignMachines(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED by -short: cross builds and qemu")
-	}
 	const name = "camera/intel_car_768x432_12_5.h264" // 30 s, 615 kbit/s, with sound
 	c := car(t)
 	want := mediatest.Lookup(t, name)

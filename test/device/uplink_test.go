@@ -53,9 +53,6 @@ var uplinks = []uplink{
 // the machine has enough. The short form feeds 30 s; what the ring holds at the end is then stored after the stream has ended, so
 // the shares are higher than those of the long one.
 func TestSlowUplinksAndOutages(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED by -short: feeds 30 s and more in real time")
-	}
 	b := build(t, native)
 	c := encode(t, full)
 	seconds := 30
