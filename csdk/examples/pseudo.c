@@ -7,7 +7,7 @@
  *
  *     S3_REGION=eu-central-1 S3_BUCKET=footage S3_PREFIX=/cam1 ./pseudo VIDEO.h264 [AUDIO.aac]
  *
- * Also S3_ENDPOINT (a host that begins with the bucket), S3_TAGS, S3_SPEED (1 is real time, 0 does not wait), and the credentials
+ * Also S3_ENDPOINT (a host that begins with the bucket), S3_TAGS, S3_FPS (25), S3_SPEED (1 is real time, 0 does not wait), and the credentials
  * AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
  * Exit codes: 0 done, 1 failed, 2 usage, 3 footage was lost.
  */
@@ -110,12 +110,13 @@ static void *credential_thread(void *p)
 static int open_track(track *t, const char *video, const char *audio)
 {
 	encoder_options o;
-	const char *speed = getenv("S3_SPEED");
+	const char *speed = getenv("S3_SPEED"), *fps = getenv("S3_FPS");
 
 	memset(&o, 0, sizeof o);
 	memset(t, 0, sizeof *t);
 	o.video = video;
 	o.audio = audio;
+	o.fps = fps != NULL ? atof(fps) : 25;
 	o.speed = speed != NULL ? atof(speed) : 1;
 	o.ring_bytes = 256 * 1024;
 	o.max_packs = S3_HLS_SIMPLE_PUT_MAX_FRAME_PER_PACK;
