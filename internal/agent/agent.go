@@ -409,8 +409,8 @@ func (a *Agent) firstStored() {
 // trimEvery bounds what giving memory back costs: a collection of a small heap, some milliseconds on a camera.
 const trimEvery = 2 * time.Second
 
-// trim gives memory back after a failed upload. Each try then makes a new connection, and what its handshake leaves behind would
-// grow to a megabyte before the collector looks, at the very time when the ring is full.
+// trim gives memory back after a connection was made. What a handshake leaves behind is half a megabyte, which would stay until the heap
+// has grown to one, and longest when the ring is full since each try fails.
 func (a *Agent) trim() {
 	now := time.Now()
 	a.mu.Lock()

@@ -23,7 +23,8 @@ type putter struct {
 	started atomic.Bool
 	stored  func() // after the first success, once
 	once    sync.Once
-	failed  func() // after each failure
+	trim    func() // after the handshake of a new connection
+	dials   int    // connections so far
 }
 
 var errNotStarted = errors.New("uploads have not been started yet")
@@ -47,11 +48,14 @@ func (p *putter) Put(ctx context.Context, o *uploader.Object) (time.Time, error)
 	server, err := p.client.Put(ctx, &s3put.Object{Key: o.Key, Parts: o.Parts, Size: o.Size, CRC32C: o.CRC32C, Tags: o.Tags, Time: o.Time,
 		Sent: o.Sent, Again: o.Again})
 	p.clock.heard(server)
+	if dials := p.client.Stats().Dials; dials != p.dials {
+		p.dials = dials
+		p.trim()
+	}
 	if err == nil {
 		p.once.Do(p.stored)
 		return server, nil
 	}
-	p.failed()
 	return server, classed{err, class(err)}
 }
 
