@@ -66,13 +66,13 @@ var may = map[string][]string{
 	"internal/spool":      {"uploader", "segment"},
 	"internal/agent": {"uploader", "segment", "mpegts", "internal/push", "internal/h264", "internal/aac", "internal/wire", "internal/s3put",
 		"internal/http1", "internal/credential", "internal/sigv4", "internal/spool", "internal/buildinfo"},
-	"internal/cache":      {"playback"},
-	"internal/httpapi":    {"playback", "segment", "hls"},
-	"internal/webui":      {},
-	"internal/s3server":   {"segment"},
-	"internal/push":       {"uploader", "mpegts", "internal/h264", "internal/aac"},
-	"internal/simcam":     {"uploader", "internal/h264", "internal/aac"},
-	"internal/awslambda":  {"internal/httpapi", "internal/cache", "playback", "s3", "segment", "uploader", "internal/webui", "mpegts"},
+	"internal/cache":     {"playback"},
+	"internal/httpapi":   {"playback", "segment", "hls"},
+	"internal/webui":     {},
+	"internal/s3server":  {"segment"},
+	"internal/push":      {"uploader", "mpegts", "internal/h264", "internal/aac"},
+	"internal/simcam":    {"uploader", "internal/h264", "internal/aac"},
+	"internal/awslambda": {"internal/httpapi", "internal/cache", "playback", "s3", "segment", "uploader", "internal/webui", "mpegts"},
 }
 
 // standardOnly lists the packages that end up in cameras: nothing but the standard library without net/http, and ours.
