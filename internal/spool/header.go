@@ -5,81 +5,125 @@ package spool
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"time"
 
 	"github.com/s3cam/s3cam/uploader"
 )
 
-// A file is a header and the bytes of the segment. All numbers are little endian.
+// A file is a header and the bytes of the segment (docs/ref/spool.md). All numbers are little endian.
 //
-//	 0        8        12     16        20       24          32            40        48       50        52      53    56
-//	┌────────┬────────┬──────┬─────────┬────────┬───────────┬─────────────┬─────────┬────────┬─────────┬───────┬─────┬─ ─ ─┬─ ─ ─ ┬───────┐
-//	│s3camsp1│ header │ data │ CRC32C  │pictures│ start,    │ duration,   │ unsure  │ length │ length  │ flags │  0  │ key │ tags │ CRC32C│
-//	│        │ bytes  │ bytes│ of data │        │ ns of Unix│ ns          │ run     │ of key │ of tags │       │     │     │      │ of all│
-//	└────────┴────────┴──────┴─────────┴────────┴───────────┴─────────────┴─────────┴────────┴─────────┴───────┴─────┴─ ─ ─┴─ ─ ─ ┴───────┘
+//	 0        8         10       12       16       24       28         32         40       48       52       56     58     60      62  64
+//	┌────────┬─────────┬────────┬────────┬────────┬────────┬──────────┬──────────┬────────┬────────┬────────┬──────┬──────┬───────┬───┬─ ─ ┬─ ─ ─┐
+//	│s3camspl│ version │ header │ CRC32C │ start  │ start  │ pictures │ duration │ unsure │ segment│ CRC32C │ key  │ tags │ flags │ 0 │key │ tags │
+//	│        │ 1       │ bytes  │ of it  │ s      │ ns     │          │ ns       │ run    │ bytes  │ of it  │ bytes│ bytes│       │   │    │      │
+//	└────────┴─────────┴────────┴────────┴────────┴────────┴──────────┴──────────┴────────┴────────┴────────┴──────┴──────┴───────┴───┴─ ─ ┴─ ─ ─┘
 const (
-	magic     = "s3camsp1"
-	fixed     = 56
-	maxKey    = 1024
-	maxTags   = 8 << 10
-	maxHeader = fixed + maxKey + maxTags + 4
-	maxData   = 1 << 30 // the largest ring
+	magic      = "s3camspl"
+	version    = 1
+	fixedBytes = 64
+	maxKey     = 1024
+	maxTags    = 8 << 10 // all header fields of a PUT together may have as many
+	maxHeader  = fixedBytes + maxKey + maxTags
 
-	flagMaybe = 1
+	flagMaybe = 1 // the object may be stored already
 )
 
-var errHeader = errors.New("no header of a spooled segment, or a damaged one")
+// What is wrong with a file.
+var (
+	errNoHeader  = errors.New("it does not begin with a header of a spooled segment")
+	errHeader    = errors.New("its header is damaged")
+	errVersion   = errors.New("it was written by a newer program")
+	errTruncated = errors.New("it has another length than its header says")
+	errChecksum  = errors.New("its checksum is wrong")
+)
 
-func table() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // built once, by hash/crc32
 
 // appendHeader appends the header of it.
 func appendHeader(dst []byte, it *uploader.SpoolItem) ([]byte, error) {
-	if len(it.Key) > maxKey || len(it.Tags) > maxTags || it.Size < 0 || it.Size > maxData || it.Frames < 0 || int64(it.Frames) > 1<<32-1 {
-		return nil, errors.New("spool: item beyond the limits of the format")
+	switch {
+	case it.Key == "" || len(it.Key) > maxKey:
+		return nil, fmt.Errorf("a key of %d bytes, 1 to %d can be kept", len(it.Key), maxKey)
+	case len(it.Tags) > maxTags:
+		return nil, fmt.Errorf("tags of %d bytes, at most %d can be kept", len(it.Tags), maxTags)
+	case it.Size < 0 || it.Size > uploader.MaxRingBytes || it.Frames < 0 || int64(it.Frames) > 1<<31-1 || it.Duration < 0:
+		return nil, fmt.Errorf("impossible figures: %d bytes, %d pictures, %v", it.Size, it.Frames, it.Duration)
 	}
 	from := len(dst)
 	le := binary.LittleEndian
 	dst = append(dst, magic...)
-	dst = le.AppendUint32(dst, uint32(fixed+len(it.Key)+len(it.Tags)+4))
-	dst = le.AppendUint32(dst, uint32(it.Size))
-	dst = le.AppendUint32(dst, it.CRC32C)
+	dst = le.AppendUint16(dst, version)
+	dst = le.AppendUint16(dst, uint16(fixedBytes+len(it.Key)+len(it.Tags)))
+	dst = le.AppendUint32(dst, 0)
+	dst = le.AppendUint64(dst, uint64(it.Start.Unix()))
+	dst = le.AppendUint32(dst, uint32(it.Start.Nanosecond()))
 	dst = le.AppendUint32(dst, uint32(it.Frames))
-	dst = le.AppendUint64(dst, uint64(it.Start.UnixNano()))
 	dst = le.AppendUint64(dst, uint64(it.Duration))
 	dst = le.AppendUint64(dst, it.UnsureRun)
+	dst = le.AppendUint32(dst, uint32(it.Size))
+	dst = le.AppendUint32(dst, it.CRC32C)
 	dst = le.AppendUint16(dst, uint16(len(it.Key)))
 	dst = le.AppendUint16(dst, uint16(len(it.Tags)))
-	flags := byte(0)
+	flags := uint16(0)
 	if it.Maybe {
 		flags = flagMaybe
 	}
-	dst = append(dst, flags, 0, 0, 0)
+	dst = le.AppendUint16(dst, flags)
+	dst = le.AppendUint16(dst, 0)
 	dst = append(dst, it.Key...)
 	dst = append(dst, it.Tags...)
-	return le.AppendUint32(dst, crc32.Checksum(dst[from:], table())), nil
+	le.PutUint32(dst[from+12:], crc32.Checksum(dst[from:], castagnoli()))
+	return dst, nil
 }
 
-// parseHeader reads a header from the start of b, which may be longer, and returns its length.
-func parseHeader(b []byte) (it uploader.SpoolItem, n int, err error) {
+// headerBytes returns the length of the header that b, its first fixedBytes or more, begins. Only the fixed places of version 1 are
+// looked at.
+func headerBytes(b []byte) (int, error) {
+	if len(b) < fixedBytes || string(b[:len(magic)]) != magic {
+		return 0, errNoHeader
+	}
 	le := binary.LittleEndian
-	if len(b) < fixed+4 || string(b[:8]) != magic {
+	if v := le.Uint16(b[8:]); v > version {
+		return 0, fmt.Errorf("%w: version %d of the format", errVersion, v)
+	} else if v < version {
+		return 0, errHeader
+	}
+	key, tags := int(le.Uint16(b[56:])), int(le.Uint16(b[58:]))
+	n := int(le.Uint16(b[10:]))
+	if n != fixedBytes+key+tags || key == 0 || key > maxKey || tags > maxTags {
+		return 0, errHeader
+	}
+	return n, nil
+}
+
+// parseHeader reads the header at the start of b, which may be longer, and returns its length. It writes to b's checksum
+// field and restores it.
+func parseHeader(b []byte) (it uploader.SpoolItem, n int, err error) {
+	if n, err = headerBytes(b); err != nil {
+		return it, 0, err
+	}
+	if n > len(b) {
+		return it, 0, errTruncated
+	}
+	le := binary.LittleEndian
+	b = b[:n]
+	sum := le.Uint32(b[12:])
+	le.PutUint32(b[12:], 0)
+	is := crc32.Checksum(b, castagnoli())
+	le.PutUint32(b[12:], sum)
+	if is != sum {
 		return it, 0, errHeader
 	}
-	size, key, tags := le.Uint32(b[8:]), int(le.Uint16(b[48:])), int(le.Uint16(b[50:]))
-	n = fixed + key + tags + 4
-	if size != uint32(n) || n > maxHeader || n > len(b) || key > maxKey || tags > maxTags || b[52]&^flagMaybe != 0 || b[53]|b[54]|b[55] != 0 ||
-		le.Uint32(b[n-4:]) != crc32.Checksum(b[:n-4], table()) {
+	ns, frames, size := le.Uint32(b[24:]), le.Uint32(b[28:]), le.Uint32(b[48:])
+	duration, flags := time.Duration(le.Uint64(b[32:])), le.Uint16(b[60:])
+	if ns >= 1e9 || frames > 1<<31-1 || size > uploader.MaxRingBytes || duration < 0 || flags&^flagMaybe != 0 || le.Uint16(b[62:]) != 0 {
 		return it, 0, errHeader
 	}
-	data := le.Uint32(b[12:])
-	duration := time.Duration(le.Uint64(b[32:]))
-	if data > maxData || duration < 0 || le.Uint32(b[20:]) > 1<<31-1 {
-		return it, 0, errHeader
-	}
+	key := fixedBytes + int(le.Uint16(b[56:]))
 	return uploader.SpoolItem{
-		Key: string(b[fixed : fixed+key]), Start: time.Unix(0, int64(le.Uint64(b[24:]))).UTC(), Duration: duration,
-		Frames: int(le.Uint32(b[20:])), Size: int(data), CRC32C: le.Uint32(b[16:]), Tags: string(b[fixed+key : n-4]),
-		UnsureRun: le.Uint64(b[40:]), Maybe: b[52]&flagMaybe != 0,
+		Key: string(b[fixedBytes:key]), Start: time.Unix(int64(le.Uint64(b[16:])), int64(ns)).UTC(), Duration: duration, Frames: int(frames),
+		Size: int(size), CRC32C: le.Uint32(b[52:]), Tags: string(b[key:]), UnsureRun: le.Uint64(b[40:]), Maybe: flags&flagMaybe != 0,
 	}, n, nil
 }
