@@ -388,8 +388,8 @@ func TestTLSFaults(t *testing.T) {
 		c := newClient(t, http1.Config{Address: s.address(), TLS: &tls.Config{RootCAs: poolOf(certificate)}})
 		if _, err := c.Do(ctx(t), put(randomBytes(500_000), 1)); err == nil {
 			t.Errorf("%s: no error", name)
-		} else if errors.Is(err, http1.ErrNotSent) != (name == "closed in the handshake") {
-			t.Errorf("%s: %v", name, err)
+		} else if errors.Is(err, http1.ErrNotSent) != (name == "closed in the handshake") && name != "garbage instead of TLS" {
+			t.Errorf("%s: %v", name, err) // the garbage may arrive before the first byte goes out
 		}
 		if resp, err := c.Do(ctx(t), put(randomBytes(500_000), 1)); err != nil || resp.Status != 200 {
 			t.Errorf("%s, the next one: %+v, %v", name, resp, err)
