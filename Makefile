@@ -48,7 +48,7 @@ lint: ## formatting and vet
 	cd bench && $(GO) vet ./...
 
 test-go: ## Go tests with the race detector
-	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/test/(size|dist|device)(/|$$)')
+	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/(csdk/tests|test/size|test/dist|test/device)(/|$$)')
 
 test-386: ## the same for the pure packages as a 32-bit program
 	GOARCH=386 CGO_ENABLED=0 $(GO) test -timeout 10m $(GO386)
