@@ -4,13 +4,11 @@ package credential
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,8 +17,13 @@ import (
 
 const (
 	maxFile = 64 << 10
-	// recheck is how often a file is looked at: a stat per segment costs nothing, one per request in a loop would.
+	// recheck is how often a file is looked at.
 	recheck = time.Second
+	// settle is for how long a changed file must not have changed again before it replaces credentials that are still good: whoever writes it
+	// in place may be in the middle of the token.
+	settle = time.Second
+	// justNow: credentials younger than this are taken for an answer to a server that has refused the ones before.
+	justNow = 10 * time.Second
 )
 
 // FileConfig says which file to read.
@@ -31,25 +34,22 @@ type FileConfig struct {
 	Logger  *slog.Logger     // nil discards
 }
 
-// File is a provider that reads a file in the form of the AWS shared credentials file,
-//
-//	[default]
-//	aws_access_key_id = ...
-//	aws_secret_access_key = ...
-//	aws_session_token = ...
-//
-// where the section may be missing. It is read again when its time, size or inode has changed; a file that is incomplete at that moment
-// (somebody writes it) leaves the last good credentials in use.
+// File is a provider that reads a file in the form of the AWS shared credentials file, see [ParseFile]. It is read again when its time, size
+// or inode has changed and it has been quiet for a second. One that is incomplete, or gone, leaves the last good credentials in use. It is
+// best replaced by rename.
 type File struct {
 	cfg FileConfig
 
 	mu      sync.Mutex
 	checked time.Time
-	seen    stamp
-	warned  bool
+	seen    stamp // of the content in use
+	changed stamp // another one
+	since   time.Time
+	warned  fs.FileMode
 	has     bool
 	c       sigv4.Credentials
-	err     error
+	loaded  time.Time // when c became others
+	err     error     // of the last look
 }
 
 type stamp struct {
@@ -76,13 +76,13 @@ func NewFile(cfg FileConfig) *File {
 	return &File{cfg: cfg}
 }
 
-// Retrieve implements [Provider].
+// Retrieve implements [Provider]. It looks at the file once a second at most.
 func (f *File) Retrieve(context.Context) (sigv4.Credentials, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := f.cfg.Now(); f.checked.IsZero() || now.Sub(f.checked) >= recheck || now.Before(f.checked) {
+	if now := f.cfg.Now(); f.checked.IsZero() || !within(now, f.checked, recheck) {
 		f.checked = now
-		f.look()
+		f.look(now, false)
 	}
 	if f.has {
 		return f.c, nil
@@ -90,57 +90,74 @@ func (f *File) Retrieve(context.Context) (sigv4.Credentials, error) {
 	return sigv4.Credentials{}, f.err
 }
 
-// Refresh implements [Provider]: it succeeds when the file has other credentials than before.
+// Refresh implements [Provider]: it reads the file at once, and succeeds when that has given other credentials than before, now or just
+// before.
 func (f *File) Refresh(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before := f.c
-	f.seen = stamp{}
-	f.look()
+	now := f.cfg.Now()
+	f.look(now, true)
 	if f.err != nil {
 		return f.err
 	}
-	if f.c == before {
+	if !within(now, f.loaded, justNow) {
 		return fmt.Errorf("%s still has the credentials that the server calls expired", f.cfg.Path)
 	}
 	return nil
 }
 
-// look reads the file if it has changed.
-func (f *File) look() {
+// within tells whether now is less than d after t. A clock that went back is not.
+func within(now, t time.Time, d time.Duration) bool {
+	age := now.Sub(t)
+	return age >= 0 && age < d
+}
+
+// look reads the file if it has changed and is quiet, or if it must.
+func (f *File) look(at time.Time, must bool) {
 	info, err := os.Stat(f.cfg.Path)
 	if err != nil {
 		f.fail(err)
 		return
 	}
 	now := stamp{info.ModTime(), info.Size(), info}
-	if f.seen.same(now) {
+	if f.seen.same(now) && !must {
+		f.changed, f.err = stamp{}, nil
 		return
 	}
-	if !f.warned && info.Mode().Perm()&0o007 != 0 {
-		f.warned = true
-		f.cfg.Logger.Warn("credentials file can be read by everybody", "file", f.cfg.Path, "mode", info.Mode().Perm().String(), "hint", "chmod 600")
+	if f.has && !must {
+		if !f.changed.same(now) {
+			f.changed, f.since = now, at
+		}
+		if within(at, f.since, settle) {
+			return
+		}
+	}
+	if open := info.Mode().Perm() & 0o007; open != 0 && open != f.warned {
+		f.warned = open
+		f.cfg.Logger.Warn("credentials file can be used by everybody", "file", f.cfg.Path, "mode", info.Mode().Perm().String(), "hint", "chmod 600")
 	}
 	c, err := f.read()
 	if err != nil {
 		f.fail(err) // and look again next time: it may be half written
 		return
 	}
-	f.seen = now
+	f.seen, f.changed = now, stamp{}
 	if f.has && c != f.c {
 		f.cfg.Logger.Info("credentials file has changed", "file", f.cfg.Path, "access_key", c.AccessKeyID)
+	}
+	if !f.has || c != f.c {
+		f.loaded = at
 	}
 	f.c, f.has, f.err = c, true, nil
 }
 
 func (f *File) fail(err error) {
 	f.seen = stamp{}
-	if f.err == nil || f.err.Error() != err.Error() {
-		if f.has {
-			f.cfg.Logger.Warn("credentials file cannot be used, the last ones stay", "error", err)
-		}
+	err = fmt.Errorf("%w: %w", ErrNone, err)
+	if f.has && (f.err == nil || f.err.Error() != err.Error()) {
+		f.cfg.Logger.Warn("credentials file cannot be used, the last ones stay", "error", err)
 	}
-	f.err = fmt.Errorf("%w: %w", ErrNone, err)
+	f.err = err
 }
 
 func (f *File) read() (sigv4.Credentials, error) {
@@ -158,49 +175,7 @@ func (f *File) read() (sigv4.Credentials, error) {
 	}
 	c, err := ParseFile(string(b), f.cfg.Profile)
 	if err != nil {
-		return c, fmt.Errorf("%s: %w", f.cfg.Path, err)
+		return sigv4.Credentials{}, fmt.Errorf("%s: %w", f.cfg.Path, err)
 	}
 	return c, nil
-}
-
-// ParseFile reads credentials out of the text of a file, see [File]. Lines before the first section belong to every profile. Errors
-// show no values.
-func ParseFile(text, profile string) (sigv4.Credentials, error) {
-	var c sigv4.Credentials
-	in, found := true, false // in: the present lines count
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' || line[0] == ';' {
-			continue
-		}
-		if line[0] == '[' {
-			name, ok := strings.CutSuffix(line[1:], "]")
-			in = ok && strings.TrimSpace(strings.TrimPrefix(name, "profile ")) == profile
-			found = found || in
-			continue
-		}
-		if !in {
-			continue
-		}
-		name, value, ok := strings.Cut(line, "=")
-		if !ok {
-			continue
-		}
-		value = strings.TrimSpace(value)
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "aws_access_key_id":
-			c.AccessKeyID = value
-		case "aws_secret_access_key":
-			c.SecretAccessKey = sigv4.Secret(value)
-		case "aws_session_token", "aws_security_token":
-			c.SessionToken = sigv4.Secret(value)
-		}
-	}
-	if c.AccessKeyID == "" && c.SecretAccessKey == "" && !found {
-		return c, fmt.Errorf("there is neither a section [%s] nor aws_access_key_id", profile)
-	}
-	if !strings.HasSuffix(text, "\n") && c.SessionToken == "" && c.SecretAccessKey != "" && strings.HasSuffix(strings.TrimSpace(text), string(c.SecretAccessKey)) {
-		return c, errors.New("the last line, with the secret access key, has no line end: it may be half written")
-	}
-	return c, Check(c)
 }

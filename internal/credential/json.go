@@ -21,7 +21,8 @@ type scanner struct {
 }
 
 // stringsOf returns the strings of the object that text is, and of the objects in it, with their path as name: {"a":{"b":"c"}} is
-// a.b = c. Of a repeated name the last one counts. Other kinds of values are skipped; arrays are not looked into.
+// a.b = c. Of a repeated name the last one counts, as in encoding/json. Only the form of other values is checked, of what is in arrays, and
+// of what has a name with a dot. More than 16 levels are refused.
 func stringsOf(text []byte) (map[string]string, error) {
 	s := scanner{b: text}
 	found := map[string]string{}
@@ -97,10 +98,15 @@ func (s *scanner) object(name string, found map[string]string, depth int) bool {
 		if !ok || !s.next(':') {
 			return false
 		}
+		in := found
+		if strings.Contains(key, ".") {
+			in = nil
+		}
 		if name != "" {
 			key = name + "." + key
 		}
-		if !s.value(key, found, depth+1) {
+		forget(in, key)
+		if !s.value(key, in, depth+1) {
 			return false
 		}
 		if s.next('}') {
@@ -108,6 +114,15 @@ func (s *scanner) object(name string, found map[string]string, depth int) bool {
 		}
 		if !s.next(',') {
 			return false
+		}
+	}
+}
+
+// forget removes what an earlier member of the same name gave.
+func forget(found map[string]string, name string) {
+	for have := range found {
+		if rest, ok := strings.CutPrefix(have, name); ok && (rest == "" || rest[0] == '.') {
+			delete(found, have)
 		}
 	}
 }
@@ -171,11 +186,15 @@ func (s *scanner) str() (string, bool) {
 		s.at++
 		switch {
 		case c == '"':
-			return strings.ToValidUTF8(string(out), "\uFFFD"), true
+			return string(out), true
 		case c < 0x20:
 			return "", false
-		case c != '\\':
+		case c < utf8.RuneSelf && c != '\\':
 			out = append(out, c)
+		case c != '\\': // what is not UTF-8 becomes U+FFFD, byte by byte
+			r, n := utf8.DecodeRune(s.b[s.at-1:])
+			s.at += n - 1
+			out = utf8.AppendRune(out, r)
 		default:
 			if s.at >= len(s.b) {
 				return "", false

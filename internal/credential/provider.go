@@ -14,7 +14,7 @@ import (
 // ErrNone means that there are no credentials yet, or that those there were have expired.
 var ErrNone = errors.New("no credentials")
 
-// Provider gives credentials. Both methods may be called from several goroutines.
+// Provider gives credentials. Both methods may be called from several goroutines. A value that was returned never changes.
 type Provider interface {
 	// Retrieve returns the present credentials as one value. It waits only when it has none that are valid.
 	Retrieve(ctx context.Context) (sigv4.Credentials, error)
