@@ -103,6 +103,10 @@ func (m *Muxer) AppendTables(dst []byte) []byte {
 	return dst
 }
 
+// Moved says that everything written so far was moved in time by so many 90 kHz ticks, by who holds the packets: the time from the last
+// picture to the next is what it was.
+func (m *Muxer) Moved(ticks int64) { m.lastPCR = (m.lastPCR + uint64(ticks)) & timestampMask }
+
 // AppendVideo appends one access unit as one PES packet, preceded by PCR packets when the picture before was more than
 // MaxPCRInterval ago. A frame without bytes appends nothing. f and its buffers are not kept.
 func (m *Muxer) AppendVideo(dst []byte, f *VideoFrame) []byte {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3cam/s3cam/mpegts"
 	"github.com/s3cam/s3cam/segment"
 	"github.com/s3cam/s3cam/uploader"
 )
@@ -39,6 +40,8 @@ func TestClocks(t *testing.T) {
 		{"14 years ahead, NTP sets it", 14 * year, []step{{10 * time.Second, -14 * year}}, 0, 30 * time.Second, 0, 0, 600 * time.Millisecond},
 		{"20 minutes behind", -20 * time.Minute, nil, 0, 0, 0, 1, 1100 * time.Millisecond},
 		{"20 minutes ahead", 20 * time.Minute, nil, 0, 20 * time.Second, 0, 1, 1100 * time.Millisecond},
+		{"9 s ahead, while the first segment is open", 9 * time.Second, []step{{time.Second, -9 * time.Second}}, 0, 0, 0, 0, 600 * time.Millisecond},
+		{"9 s behind, while the first segment is open", -9 * time.Second, []step{{time.Second, 9 * time.Second}}, 0, 0, 0, 0, 600 * time.Millisecond},
 		{"right at boot, set an hour ahead and back before the first answer", 0, []step{{5 * time.Second, time.Hour}, {12 * time.Second, -time.Hour}}, 0, 30 * time.Second, 0, 0, 600 * time.Millisecond},
 		{"right at boot, set wrong before the first answer", 0, []step{{5 * time.Second, time.Hour}}, 0, 30 * time.Second, 0, 1, 1100 * time.Millisecond},
 		{"a day ahead in mid-run", 0, []step{{20*time.Second + 10*time.Millisecond, 24 * time.Hour}}, 0, 0, 0, 0, time.Millisecond},
@@ -99,6 +102,7 @@ func TestClocks(t *testing.T) {
 					s := u.Stats()
 					objects := b.all()
 					slices.SortFunc(objects, func(a, b stored) int { return slices.Compare([]byte(a.key), []byte(b.key)) })
+					analyze(t, objects)
 					n := 0
 					for _, seg := range readAll(t, objects) {
 						if d := seg.video[0].pts.Sub(start.Add(time.Duration(n) * 200 * time.Millisecond)); d.Abs() > tt.within {
@@ -117,6 +121,28 @@ func TestClocks(t *testing.T) {
 					}
 				})
 			})
+		}
+	}
+}
+
+// analyze fails the test when a strict analyzer finds an error in an object, or a packet says that the clock jumped: moved footage is
+// as continuous as it was.
+func analyze(t *testing.T, objects []stored) {
+	t.Helper()
+	for _, o := range objects {
+		a := mpegts.NewAnalyzer(mpegts.AnalyzerOptions{})
+		if _, err := a.Write(o.data); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range a.Report().Findings {
+			if f.Severity == mpegts.Error {
+				t.Errorf("%s: %s at packet %d: %s", o.key, f.Code, f.Packet, f.Message)
+			}
+		}
+		for i := 0; i+mpegts.PacketSize <= len(o.data); i += mpegts.PacketSize {
+			if p := o.data[i:]; p[3]&0x20 != 0 && p[4] > 0 && p[5]&0x80 != 0 && i > 3*mpegts.PacketSize {
+				t.Errorf("%s: packet %d has a discontinuity_indicator", o.key, i/mpegts.PacketSize)
+			}
 		}
 	}
 }

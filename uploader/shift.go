@@ -31,6 +31,7 @@ func (u *Uploader) shift(seconds int64) (shifted bool) {
 	if u.lastKey >= 0 {
 		u.lastKey += seconds
 	}
+	u.mux.Moved(move)
 	u.lastAudio += move
 	u.time.base += move
 	u.time.lastDTS += move
