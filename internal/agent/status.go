@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +27,11 @@ func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC"
 func (a *Agent) status(text bool) string {
 	now := a.now()
 	cams := a.cameraList()
-	slices.SortFunc(cams, func(x, y *camera) int { return strings.Compare(x.cfg.label(), y.cfg.label()) })
+	for i := range cams { // by name; slices.SortFunc would cost 7 KB of flash
+		for j := i; j > 0 && cams[j].cfg.label() < cams[j-1].cfg.label(); j-- {
+			cams[j], cams[j-1] = cams[j-1], cams[j]
+		}
+	}
 	troubles := a.streamTroubles()
 	healthy := len(troubles) == 0
 	var whys []string

@@ -3,7 +3,6 @@
 package spool
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"slices"
 
 	"github.com/s3cam/s3cam/uploader"
 )
@@ -121,8 +119,15 @@ func (s *Spool) discard(name string) error {
 	return nil
 }
 
+// sort is Shell's: slices.SortFunc would be made for this type once more, 10 KB of flash on mipsle.
 func (s *Spool) sort() {
-	slices.SortFunc(s.files, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
+	for gap := len(s.files) / 2; gap > 0; gap /= 2 {
+		for i := gap; i < len(s.files); i++ {
+			for j := i; j >= gap && s.files[j].seq < s.files[j-gap].seq; j -= gap {
+				s.files[j], s.files[j-gap] = s.files[j-gap], s.files[j]
+			}
+		}
+	}
 }
 
 // trim removes the oldest files beyond n. Nobody can be told which they were: only a smaller MaxItems than before leads here.
