@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -45,7 +44,7 @@ func run(ctx context.Context, now <-chan struct{}, args, environ []string, stdou
 	}
 	cfg, err := agent.Load(args, environ)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, agent.ErrHelp):
 		fmt.Fprint(stdout, agent.Usage())
 		return exitOK
 	case err != nil:
@@ -72,26 +71,31 @@ func run(ctx context.Context, now <-chan struct{}, args, environ []string, stdou
 }
 
 func status(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("status", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	asJSON := fs.Bool("json", false, "")
-	socket := fs.String("socket", "", "")
-	if err := fs.Parse(args); err != nil || fs.NArg() > 0 {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, agent.Usage())
-			return exitOK
-		}
-		return fail(stderr, fmt.Errorf("%w: status takes --json and --socket PATH", agent.ErrUsage))
+	socket, asJSON := "", false
+	err := agent.ParseFlags(args, func(name string) (ok, isSwitch bool) { return name == "json" || name == "socket", name == "json" },
+		func(name, value string) {
+			if name == "socket" {
+				socket = value
+			} else {
+				asJSON = value == "true"
+			}
+		})
+	switch {
+	case errors.Is(err, agent.ErrHelp):
+		fmt.Fprint(stdout, agent.Usage())
+		return exitOK
+	case err != nil:
+		return fail(stderr, fmt.Errorf("%w; status takes --json and --socket PATH", err))
 	}
 	for _, e := range environ {
-		if v, ok := strings.CutPrefix(e, "S3CAM_SOCKET="); ok && *socket == "" {
-			*socket = v
+		if v, ok := strings.CutPrefix(e, "S3CAM_SOCKET="); ok && socket == "" {
+			socket = v
 		}
 	}
-	if *socket == "" {
-		*socket = agent.DefaultSocket
+	if socket == "" {
+		socket = agent.DefaultSocket
 	}
-	err := agent.AskStatus(ctx, *socket, *asJSON, stdout)
+	err = agent.AskStatus(ctx, socket, asJSON, stdout)
 	if errors.Is(err, agent.ErrUnhealthy) {
 		return exitFailed // the status has said why
 	}

@@ -4,7 +4,6 @@ package agent
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -30,7 +29,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // Load makes a Config of the arguments after the command, the environment (as os.Environ gives it) and the configuration file.
 // A flag counts more than the environment, that more than the file, that more than the default. The error names everything that is wrong;
-// flag.ErrHelp means that help was asked for.
+// [ErrHelp] means that help was asked for.
 func Load(args, environ []string) (Config, error) {
 	table := settings()
 	env := environment(environ)
@@ -145,30 +144,48 @@ func environment(environ []string) map[string]string {
 	return env
 }
 
+// ErrHelp is returned by [Load] and [ParseFlags] for --help.
+var ErrHelp = errors.New("help was asked for")
+
+// ParseFlags reads arguments of the forms --name value, --name=value and, for switches, --name, with one dash or two, and hands them to
+// set. known says whether there is such a flag and whether it is a switch. (Package flag would cost 25 KB of flash.)
+func ParseFlags(args []string, known func(name string) (ok, isSwitch bool), set func(name, value string)) error {
+	for i := 0; i < len(args); i++ {
+		name := strings.TrimPrefix(strings.TrimPrefix(args[i], "-"), "-")
+		if name == args[i] || name == "" {
+			return usagef("%q is no flag; settings are given as --name value", args[i])
+		}
+		name, value, hasValue := strings.Cut(name, "=")
+		ok, isSwitch := known(name)
+		switch {
+		case !ok && (name == "help" || name == "h"):
+			return ErrHelp
+		case !ok:
+			return usagef("there is no flag --%s", name)
+		case hasValue:
+		case isSwitch:
+			value = "true"
+		case i+1 == len(args):
+			return usagef("--%s needs a value", name)
+		default:
+			i++
+			value = args[i]
+		}
+		set(name, value)
+	}
+	return nil
+}
+
 func parseFlags(table []setting, args []string, into map[string]string) (config string, err error) {
-	fs := flag.NewFlagSet("s3cam-agent", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	fs.Usage = func() {}
-	fs.StringVar(&config, "config", "", "")
-	for i := range table {
-		s := &table[i]
-		set := func(v string) error { into[s.name] = v; return nil }
-		if s.arg == "" {
-			fs.BoolFunc(s.name, "", set)
-		} else {
-			fs.Func(s.name, "", set)
+	err = ParseFlags(args, func(name string) (ok, isSwitch bool) {
+		for i := range table {
+			if table[i].name == name {
+				return true, table[i].arg == ""
+			}
 		}
-	}
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return "", err
-		}
-		return "", usagef("%w", err)
-	}
-	if fs.NArg() > 0 {
-		return "", usagef("%q is no flag; settings are given as --name value", fs.Arg(0))
-	}
-	return config, nil
+		return name == "config", false
+	}, func(name, value string) { into[name] = value })
+	return into["config"], err
 }
 
 func readConfig(path string) (string, error) {

@@ -4,7 +4,6 @@ package agent_test
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,7 +121,7 @@ func TestLoadRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := agent.Load([]string{"--help"}, nil); !errors.Is(err, flag.ErrHelp) {
+	if _, err := agent.Load([]string{"--help"}, nil); !errors.Is(err, agent.ErrHelp) {
 		t.Errorf("--help gave %v", err)
 	}
 }
