@@ -136,7 +136,7 @@ func (f *File) look(at time.Time, must bool) {
 		f.warned = open
 		f.cfg.Logger.Warn("credentials file can be used by everybody", "file", f.cfg.Path, "mode", info.Mode().Perm().String(), "hint", "chmod 600")
 	}
-	c, err := f.read()
+	c, err := f.read(now)
 	if err != nil {
 		f.fail(err) // and look again next time: it may be half written
 		return
@@ -160,7 +160,8 @@ func (f *File) fail(err error) {
 	f.err = err
 }
 
-func (f *File) read() (sigv4.Credentials, error) {
+// read reads the file, which has to be the one of s from the first byte to the last.
+func (f *File) read(s stamp) (sigv4.Credentials, error) {
 	r, err := os.Open(f.cfg.Path)
 	if err != nil {
 		return sigv4.Credentials{}, err
@@ -169,6 +170,11 @@ func (f *File) read() (sigv4.Credentials, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
 		return sigv4.Credentials{}, err
+	}
+	if info, err := r.Stat(); err != nil {
+		return sigv4.Credentials{}, err
+	} else if !s.same(stamp{info.ModTime(), info.Size(), info}) {
+		return sigv4.Credentials{}, fmt.Errorf("%s changes while it is read", f.cfg.Path)
 	}
 	if len(b) > maxFile {
 		return sigv4.Credentials{}, fmt.Errorf("%s has more than %d KiB: that is no credentials file", f.cfg.Path, maxFile>>10)

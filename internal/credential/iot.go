@@ -4,11 +4,12 @@ package credential
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -118,10 +119,9 @@ func NewIoT(cfg IoTConfig) (*IoT, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := fnv.New32a()
-	h.Write([]byte(cfg.ThingName))
+	h := sha256.Sum256([]byte(cfg.ThingName)) // FNV leaves door-1 and door-2 side by side
 	p := &IoT{cfg: cfg, target: "/role-aliases/" + string(sigv4.AppendQueryValue(nil, cfg.RoleAlias)) + "/credentials", log: cfg.Logger,
-		share: 0.75 + 0.04*float64(h.Sum32())/(1<<32)}
+		share: 0.75 + 0.04*float64(binary.BigEndian.Uint32(h[:]))/(1<<32)}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	return p, nil
 }
