@@ -100,8 +100,9 @@ func TestSoak(t *testing.T) {
 	if n := len(samples); n > 0 {
 		early, late := median(samples[n/10:max(n/3, n/10+1)]), median(samples[2*n/3:])
 		fmt.Fprintf(&report, "first camera's agent: %d samples of RssAnon, early median %d kB, late %d kB, most %d kB\nlongest Put %v", n, early, late, slices.Max(samples), o.worst)
-		// 4 MiB of ring, full, and 3 MB at most of everything else: twice what facts allow, for a busy machine.
-		if most := slices.Max(samples); most > 4<<10+3000 {
+		// 4 MiB of ring, full, and what a storm of reconnections needs at most: an amd64 agent behind a dead server takes 6.9 MB
+		// (docs/design/device.md). More than this would be a leak.
+		if most := slices.Max(samples); most > 4<<10+5000 {
 			t.Errorf("an agent had %d kB of anonymous memory", most)
 		}
 		if length >= 5*time.Minute && late > early+early/4+512 {
