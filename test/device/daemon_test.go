@@ -94,7 +94,7 @@ func TestDaemon(t *testing.T) {
 	book := account(o.output)
 	for cam, prefix := range []string{"gate", "yard"} {
 		got := inspect(t, s.objects(t, prefix), c)
-		book.balance(t, cam, fed, got.frames)
+		book.balance(t, cam, fed, got.frames, 0)
 		if f := book.final[cam]; f == nil || f.connects != 2 || got.frames < fed-25*4 {
 			t.Errorf("%s: %d of %d frames, counters %+v\n%s", prefix, got.frames, fed, f, &got)
 		}

@@ -59,7 +59,7 @@ func TestAgentIsKilled(t *testing.T) {
 			p.gone(time.Minute)
 			a := inspect(t, s.objects(t, prefix), c)
 			book := account(o.output)
-			book.balance(t, 0, 25*seconds, a.frames)
+			book.balance(t, 0, 25*seconds, a.frames, 0)
 			f := book.final[0]
 			if o.exit != 0 || o.failed > 0 || f == nil || f.connects != len(dead)+1 {
 				t.Errorf("exit %d, %d Puts failed, %d agents killed, final counters %+v", o.exit, o.failed, len(dead), f)
@@ -106,7 +106,7 @@ func TestServerIsKilled(t *testing.T) {
 	p.gone(time.Minute)
 	server.kill()
 	a := inspect(t, server.objects(t, prefix), c)
-	account(o.output).balance(t, 0, 25*seconds, a.frames)
+	account(o.output).balance(t, 0, 25*seconds, a.frames, 0)
 	if o.ok(t); a.frames != 25*seconds || len(a.holes) > 0 {
 		t.Errorf("%d of %d frames, %d holes", a.frames, 25*seconds, len(a.holes))
 	}
@@ -153,7 +153,7 @@ func TestAgentStandsStill(t *testing.T) {
 	p.gone(time.Minute)
 	a := inspect(t, s.objects(t, prefix), c)
 	book := account(o.output)
-	book.balance(t, 0, 25*seconds, a.frames)
+	book.balance(t, 0, 25*seconds, a.frames, 0)
 	if f := book.final[0]; f != nil && (f.connects != 1 || f.lostVideo != o.full) {
 		t.Errorf("%d connections, %d pictures lost, %d Puts said -4; want one connection, and one word for each picture", f.connects, f.lostVideo, o.full)
 	}

@@ -85,7 +85,7 @@ func TestSoak(t *testing.T) {
 	fmt.Fprintf(&report, "soak of %v, spool %v: %v\n", length, spool, s.events)
 	for cam, prefix := range []string{"first", "second"} {
 		a := inspectWith(t, s.server.objects(t, prefix), c, 4*time.Second)
-		book.balance(t, cam, frames, a.frames)
+		book.balance(t, cam, frames, a.frames, 25*(s.events["outage"]+s.events["connections reset"]+s.events["server killed"]))
 		fmt.Fprintf(&report, "%s: %d frames fed, %d readable in %d segments, %d holes\n", prefix, frames, a.frames, len(a.segments), len(a.holes))
 		if t.Failed() {
 			t.Logf("%s", &a)
