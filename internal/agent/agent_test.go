@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -537,4 +538,27 @@ func TestGarbageEndsOnlyItsConnection(t *testing.T) {
 	f := d.connect()
 	f.hello(wire.Config{Prefix: "cam"})
 	f.next(wire.TypeReady)
+}
+
+// A card that is missing costs the spool, not the recording, and is told.
+func TestRecordingGoesOnWithoutASpool(t *testing.T) {
+	b := s3servertest.New(t)
+	d := start(t, append(into(b), "--spool-dir", filepath.Join(t.TempDir(), "no", "card"))...)
+	f := d.connect()
+	f.hello(wire.Config{Prefix: "cam"})
+	f.next(wire.TypeReady)
+	f.send(wire.AppendStart(nil), nil)
+	var text strings.Builder
+	if err := agent.AskStatus(t.Context(), d.socket, false, &text); !errors.Is(err, agent.ErrUnhealthy) || !strings.Contains(text.String(), "no spool: ") {
+		t.Errorf("status says %v:\n%s", err, text.String())
+	}
+	for i, u := range stream(2) {
+		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+	}
+	if c := f.closed(10 * time.Second); c.StoredFrames != 50 {
+		t.Errorf("CLOSED = %+v, want 50 stored", c)
+	}
+	if !strings.Contains(d.logged.String(), "without a spool") {
+		t.Error("the log does not say so")
+	}
 }

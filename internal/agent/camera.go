@@ -25,16 +25,17 @@ import (
 
 // camera records one camera into one place. It outlives the connection that it was made for, until it is drained.
 type camera struct {
-	cfg   CameraConfig
-	id    string // bucket and prefix: what must not be recorded twice
-	log   *slog.Logger
-	up    *uploader.Uploader
-	put   *putter
-	keys  *keys
-	spool *spool.Spool // nil: none
-	now   func() time.Time
-	born  time.Time
-	sick  bool // the log knows that it is unhealthy; only for Agent.checkHealth
+	cfg     CameraConfig
+	id      string // bucket and prefix: what must not be recorded twice
+	log     *slog.Logger
+	up      *uploader.Uploader
+	put     *putter
+	keys    *keys
+	spool   *spool.Spool // nil: none
+	noSpool error        // why there is none although the configuration has one
+	now     func() time.Time
+	born    time.Time
+	sick    bool // the log knows that it is unhealthy; only for Agent.checkHealth
 
 	mu        sync.Mutex
 	conn      *connection // that feeds it now
@@ -94,11 +95,13 @@ func (a *Agent) newCamera(k CameraConfig) (*camera, error) {
 	}
 	if k.SpoolDir != "" {
 		dir := filepath.Join(k.SpoolDir, spoolName(&k))
-		c.spool, err = spool.New(spool.Config{Dir: dir, MaxBytes: k.SpoolBytes, Logger: log})
-		if err != nil {
-			return nil, fmt.Errorf("spool: %w", err)
+		if c.spool, c.noSpool = spool.New(spool.Config{Dir: dir, MaxBytes: k.SpoolBytes, Logger: log}); c.noSpool != nil {
+			// A card that is missing or broken must not stop the recording.
+			log.Error("recording goes on without a spool: what memory cannot hold in an outage is lost", "error", c.noSpool)
+			c.spool = nil
+		} else {
+			cfg.Spool = c.spool
 		}
-		cfg.Spool = c.spool
 	}
 	if c.up, err = uploader.New(cfg); err != nil {
 		if c.spool != nil {
@@ -256,6 +259,9 @@ func (c *camera) close(ctx context.Context) error {
 	}
 	err := c.up.Close(ctx)
 	c.put.client.Close()
+	if p, ok := c.keys.configured.(interface{ Close() }); ok {
+		p.Close() // ends an exchange under way
+	}
 	if st := c.up.Stats(); err == nil && c.cfg.Input != "" && st.Dropped().Segments > 0 { // there is no firmware that was told
 		err = fmt.Errorf("%w: %d segments were lost while recording", uploader.ErrNotStored, st.Dropped().Segments)
 	}

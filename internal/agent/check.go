@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -64,6 +65,11 @@ func (a *Agent) checkCamera(ctx context.Context, w io.Writer, k CameraConfig) er
 	fmt.Fprintf(w, "  memory       %d KiB ring, segments of %v\n", k.RingBytes>>10, k.Segment)
 	if k.SpoolDir != "" {
 		fmt.Fprintf(w, "  flash        %s, %d MiB at most\n", k.SpoolDir, k.SpoolBytes>>20)
+		if info, err := os.Stat(k.SpoolDir); err != nil {
+			return fmt.Errorf("spool-dir: %w; make it, or mount the flash it should be on", err)
+		} else if !info.IsDir() {
+			return fmt.Errorf("spool-dir: %s is no folder", k.SpoolDir)
+		}
 	}
 	roots, err := a.roots(k.CAFile)
 	if err != nil {

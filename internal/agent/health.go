@@ -106,6 +106,8 @@ func (c *camera) unhealthy(after time.Duration) string {
 		return "footage was lost " + now.Sub(c.lastLoss).Round(time.Second).String() + " ago"
 	case now.Sub(silent) >= after:
 		return "no picture since " + clock(silent.Add(st.ClockOffset))
+	case c.noSpool != nil:
+		return "no spool: " + c.noSpool.Error()
 	case !c.put.started.Load() && now.Sub(c.born) >= after:
 		return "the firmware has not started uploads"
 	}
