@@ -38,6 +38,8 @@ type Agent struct {
 	drains  sync.WaitGroup
 	patient context.Context // of drains: ends with the second signal, or when they have lasted long enough
 	hurry   context.CancelFunc
+	last    func() context.Context // see lastDrain
+	failed  firstError             // what Run returns
 	text    sync.Once
 	trimmed time.Time // by the monotonic clock
 }
@@ -71,6 +73,11 @@ func New(cfg Config, o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.patient, a.hurry = context.WithCancel(context.Background())
+	a.last = sync.OnceValue(func() context.Context {
+		ctx, cancel := context.WithTimeout(a.patient, a.cfg.Drain)
+		context.AfterFunc(ctx, func() { cancel(); a.hurry() })
+		return ctx
+	})
 	return a, nil
 }
 
@@ -93,11 +100,11 @@ func (a *Agent) Run(ctx context.Context, now <-chan struct{}) error {
 	var work sync.WaitGroup
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	var failed firstError
+	defer context.AfterFunc(inner, func() { a.notify("STOPPING=1") })()
 	begin := func(f func(context.Context) error) {
 		work.Go(func() {
 			if err := f(inner); err != nil {
-				failed.set(err)
+				a.failed.set(err)
 				stop()
 			}
 		})
@@ -123,12 +130,6 @@ func (a *Agent) Run(ctx context.Context, now <-chan struct{}) error {
 	var health sync.WaitGroup
 	done := make(chan struct{})
 	health.Go(func() { a.keepHealth(done) })
-	work.Wait()
-
-	notify("STOPPING=1")
-	drainCtx, cancel := context.WithTimeout(a.patient, a.cfg.Drain)
-	defer cancel()
-	context.AfterFunc(drainCtx, a.hurry)
 	go func() {
 		select {
 		case <-now:
@@ -136,12 +137,17 @@ func (a *Agent) Run(ctx context.Context, now <-chan struct{}) error {
 		case <-done:
 		}
 	}()
-	failed.set(a.closeAll(drainCtx))
+	work.Wait()
+	stop()
+	a.failed.set(a.closeAll(a.lastDrain()))
 	close(done)
 	health.Wait()
-	failed.set(a.state.save())
-	return failed.get()
+	a.failed.set(a.state.save())
+	return a.failed.get()
 }
+
+// lastDrain is the context of the drains at the end: Config.Drain from its first call on, or until the second signal.
+func (a *Agent) lastDrain() context.Context { return a.last() }
 
 // firstError keeps all errors that are set, from any goroutine.
 type firstError struct {
@@ -181,7 +187,7 @@ func (a *Agent) newConnection(nc net.Conn, log *slog.Logger) *connection {
 func (a *Agent) accept(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	notify("READY=1")
+	a.notify("READY=1")
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	for {
@@ -332,8 +338,7 @@ func (a *Agent) rejoin(old *camera, c *connection, k CameraConfig) *camera {
 	old.mu.Unlock()
 	if before != nil {
 		old.log.Warn("another process has connected as this camera; the one before is cut off")
-		before.out.fail(wire.CodeBusy, "another process has connected as this camera")
-		before.nc.SetReadDeadline(time.Unix(1, 0))
+		before.cutOff("another process has connected as this camera")
 	}
 	_ = old.up.Flush() // the encoder's clock may be another now
 	old.log.Info("camera is back")
@@ -349,22 +354,20 @@ func (a *Agent) left(cam *camera) {
 	}
 	cam.log.Info("connection of the camera has ended; uploading what is left")
 	_ = cam.up.Flush()
-	cam.linger = time.AfterFunc(a.cfg.Drain, func() { a.drain(cam, func() {}) })
+	cam.linger = time.AfterFunc(a.cfg.Drain, func() { a.retire(cam) })
 }
 
-// drain ends a camera in the background and calls done.
-func (a *Agent) drain(cam *camera, done func()) {
+// retire ends a camera to which nobody came back, in the background.
+func (a *Agent) retire(cam *camera) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ending { // closeAll does it
-		done()
 		return
 	}
 	a.drains.Go(func() {
 		ctx, cancel := context.WithTimeout(a.patient, a.cfg.Drain)
 		defer cancel()
 		_ = a.end(ctx, cam) // logged there
-		done()
 	})
 }
 

@@ -231,6 +231,12 @@ func (c *camera) changed() {
 	}
 }
 
+// drained tells whether nothing waits to be stored any more.
+func (c *camera) drained() bool {
+	st := c.up.Stats()
+	return st.Pending.Segments == 0 && st.Open.Segments == 0
+}
+
 // sawFrame notes that a picture came.
 func (c *camera) sawFrame() {
 	c.mu.Lock()

@@ -21,8 +21,10 @@ import (
 const (
 	helloTimeout = 10 * time.Second // for HELLO and CONFIG; who only connects must not stay
 	idleFlush    = time.Second      // an access unit that nothing follows is complete after this
+	idleAudio    = 64 << 10    // a larger buffer for audio is given up at once; a frame has 8 KiB at most
 	reportEvery  = time.Second
 	maxReports   = 32
+	drainEvery   = 50 * time.Millisecond // what is left is counted so often while the firmware waits for CLOSED
 )
 
 // connection serves one peer: a camera's firmware, or somebody who asks for the status.
@@ -37,8 +39,11 @@ type connection struct {
 	mu      sync.Mutex
 	asm     assembler
 	audio   []byte
-	heard   bool          // a picture was refused, and that was told
 	invalid atomic.Uint64 // access units that were too large
+
+	heard atomic.Bool   // a frame was refused, and that was told
+	gone  atomic.Bool   // another connection feeds the camera now
+	wound chan struct{} // closed when wind has done its work
 
 	fed  atomic.Pointer[camera] // nil before CONFIG
 	base uploader.Stats         // of the camera when it was taken over; set before fed
@@ -46,11 +51,12 @@ type connection struct {
 	out reports
 }
 
-// serve runs until the peer is done, and returns the camera that it fed, if any. Its end without CLOSE is no error: firmware may die.
+// serve runs until the peer is done, or ctx ends and the camera is drained, and returns the camera that it fed, if any. Its end without
+// CLOSE is no error: firmware may die.
 func (c *connection) serve(ctx context.Context) (cam *camera, err error) {
-	stop := context.AfterFunc(ctx, func() { c.nc.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
 	c.out.init()
+	c.wound = make(chan struct{})
+	stop := context.AfterFunc(ctx, c.wind)
 	var writing sync.WaitGroup
 	writing.Go(c.write)
 	defer func() {
@@ -60,6 +66,9 @@ func (c *connection) serve(ctx context.Context) (cam *camera, err error) {
 		c.nc.Close()
 	}()
 	err = c.read(ctx)
+	if !stop() {
+		<-c.wound
+	}
 	if errors.Is(err, wire.ErrProtocol) || errors.Is(err, wire.ErrOrder) || errors.Is(err, wire.ErrUnknownField) {
 		c.out.fail(wire.CodeProtocol, err.Error())
 	}
@@ -70,10 +79,46 @@ func (c *connection) serve(ctx context.Context) (cam *camera, err error) {
 		}
 		cam.mu.Unlock()
 	}
-	if err == io.EOF || ctx.Err() != nil {
+	if err == io.EOF || ctx.Err() != nil || c.gone.Load() {
 		err = nil
 	}
 	return cam, err
+}
+
+// hangUp makes the reader give up, in the middle of a message too.
+func (c *connection) hangUp() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
+
+// wind ends the connection because the agent ends. The camera is drained first: firmware counts as lost what is not settled when
+// the connection ends, and then starts another agent, which may cost this one its life (docs/ref/wire.md). Frames that come meanwhile are
+// read, so that the firmware does not think that we hang, and refused.
+func (c *connection) wind() {
+	defer close(c.wound)
+	defer c.hangUp()
+	cam := c.cam()
+	if cam == nil || c.gone.Load() {
+		return
+	}
+	for range 20 { // a message that is being read is waited for, but not long: its sender may stand still
+		if c.mu.TryLock() {
+			c.emit()
+			c.mu.Unlock()
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	c.a.failed.set(c.a.end(c.a.lastDrain(), cam))
+	n := c.counters()
+	c.out.reply(wire.AppendCounters(nil, wire.TypeCounters, &n))
+}
+
+// cutOff takes the camera away from this connection: when it returns, no frame of it comes any more.
+func (c *connection) cutOff(why string) {
+	c.gone.Store(true)
+	c.out.fail(wire.CodeBusy, why)
+	c.hangUp()
+	c.mu.Lock() // the reader is between messages now, or gives the present one up
+	defer c.mu.Unlock()
+	c.asm.take()
 }
 
 // cam is the camera that this connection feeds, nil before CONFIG.
@@ -87,11 +132,6 @@ func (c *connection) read(ctx context.Context) error {
 	c.nc.SetReadDeadline(time.Now().Add(helloTimeout))
 	for {
 		m, err := c.in.Next()
-		if err == io.EOF || err == nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-		}
 		if err != nil {
 			c.flushVideo()
 			return err
@@ -117,7 +157,7 @@ func (c *connection) handle(ctx context.Context, m *wire.Message) error {
 	case wire.TypeHello:
 		return c.hello(m.Payload)
 	case wire.TypeConfig:
-		return c.config(m.Payload)
+		return c.config(ctx, m.Payload)
 	case wire.TypeStatus:
 		if err := wire.ParseBare(m.Type, m.Payload); err != nil {
 			return err
@@ -160,7 +200,7 @@ func (c *connection) handle(ctx context.Context, m *wire.Message) error {
 		}
 		return nil
 	case wire.TypeClose:
-		return c.close(ctx, m.Payload)
+		return c.close(m.Payload)
 	}
 	return fmt.Errorf("%w: %v is no message of a camera", wire.ErrProtocol, m.Type)
 }
@@ -182,7 +222,7 @@ func (c *connection) hello(p []byte) error {
 }
 
 // config finds or makes the camera.
-func (c *connection) config(p []byte) error {
+func (c *connection) config(ctx context.Context, p []byte) error {
 	w, err := wire.ParseConfig(p)
 	if err == nil {
 		var cam *camera
@@ -190,6 +230,9 @@ func (c *connection) config(p []byte) error {
 			c.base = cam.up.Stats()
 			c.fed.Store(cam)
 			c.nc.SetReadDeadline(time.Time{})
+			if ctx.Err() != nil || c.gone.Load() { // that came while the camera was made
+				c.hangUp()
+			}
 			c.out.reply(wire.AppendReady(nil))
 			return nil
 		}
@@ -235,7 +278,7 @@ func (c *connection) video(m *wire.Message) error {
 // emit hands the access unit to the uploader. mu is held.
 func (c *connection) emit() {
 	data, pts := c.asm.take()
-	if len(data) == 0 {
+	if len(data) == 0 || c.gone.Load() {
 		return
 	}
 	c.cam().sawFrame()
@@ -243,7 +286,7 @@ func (c *connection) emit() {
 		c.complainOnce(err)
 		return
 	}
-	c.heard = false
+	c.heard.Store(false)
 }
 
 // flushVideo emits what waits for the next message.
@@ -266,7 +309,7 @@ func (c *connection) idle() {
 }
 
 func (c *connection) sound(m *wire.Message) error {
-	if cap(c.audio) < m.Size {
+	if cap(c.audio) < m.Size || cap(c.audio) > idleAudio {
 		c.audio = make([]byte, max(m.Size, 4<<10))
 	}
 	data := c.audio[:m.Size]
@@ -275,6 +318,9 @@ func (c *connection) sound(m *wire.Message) error {
 			return nil
 		}
 		return err
+	}
+	if c.gone.Load() {
+		return nil
 	}
 	if err := c.cam().up.WriteAudio(uploader.AudioFrame{Data: data, PTS: m.PTS()}); err != nil {
 		c.complainOnce(err)
@@ -290,28 +336,34 @@ func (c *connection) complain(code wire.Code, err error) {
 
 // complainOnce tells of frames that cannot be taken, until one can.
 func (c *connection) complainOnce(err error) {
-	if !c.heard && !errors.Is(err, uploader.ErrClosed) {
-		c.heard = true
+	if !errors.Is(err, uploader.ErrClosed) && !c.heard.Swap(true) {
 		c.complain(wire.CodeStream, err)
 	}
 }
 
-// close answers CLOSED when all is stored or the firmware's patience ends; what is left then the agent drains by itself.
-func (c *connection) close(ctx context.Context, p []byte) error {
-	drain, err := wire.ParseClose(p)
+// close answers CLOSED when all is stored or the firmware's patience ends. What is left then the agent goes on with, and the camera
+// stays for firmware that comes back (Agent.left).
+func (c *connection) close(p []byte) error {
+	patience, err := wire.ParseClose(p)
 	if err != nil {
 		return err
 	}
 	c.flushVideo()
 	cam := c.cam()
-	done := make(chan struct{})
-	c.a.drain(cam, func() { close(done) })
-	timer := time.NewTimer(drain)
+	_ = cam.up.Flush()
+	cam.up.Retry() // no pause between tries is of use now
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-	case <-ctx.Done():
+	tick := time.NewTicker(drainEvery)
+	defer tick.Stop()
+	for waiting := true; waiting && !cam.drained(); {
+		select {
+		case <-tick.C:
+		case <-cam.closed: // the agent ends
+			waiting = false
+		case <-timer.C:
+			waiting = false
+		}
 	}
 	n := c.counters()
 	c.out.reply(wire.AppendCounters(nil, wire.TypeClosed, &n))

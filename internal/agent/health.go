@@ -13,11 +13,9 @@ const healthEvery = 10 * time.Second
 
 // keepHealth tells watchdogs, and saves the state now and then, until done is closed.
 func (a *Agent) keepHealth(done <-chan struct{}) {
-	every := healthEvery
-	watchdog := false
-	if us, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64); err == nil && us > 0 {
-		watchdog = true
-		every = max(min(every, time.Duration(us)*time.Microsecond/2), 100*time.Millisecond)
+	every, watchdog := healthEvery, false
+	if d := a.watchdogInterval(); d > 0 {
+		every, watchdog = min(every, d), true
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -41,7 +39,7 @@ func (a *Agent) checkHealth(watchdog bool) {
 	}
 	a.state.keep()
 	if watchdog {
-		notify("WATCHDOG=1") // we are alive; a dead network is no reason to start again
+		a.notify("WATCHDOG=1") // we are alive; a dead network is no reason to start again
 	}
 	if a.cfg.Heartbeat != "" && healthy && len(a.streamTroubles()) == 0 {
 		if err := touch(a.cfg.Heartbeat, time.Now()); err != nil {
@@ -114,10 +112,11 @@ func (c *camera) unhealthy(after time.Duration) string {
 	return ""
 }
 
-// notify tells systemd, or whoever has set NOTIFY_SOCKET. It does nothing elsewhere.
-func notify(state string) {
+// notify tells systemd, or whoever has set NOTIFY_SOCKET. It does nothing elsewhere, and nothing when the firmware has started us: then
+// the variable speaks of the firmware's service, in whose name we must not say that all is well.
+func (a *Agent) notify(state string) {
 	name := os.Getenv("NOTIFY_SOCKET")
-	if name == "" {
+	if name == "" || a.cfg.FD != 0 {
 		return
 	}
 	if name[0] == '@' {
@@ -130,4 +129,13 @@ func notify(state string) {
 	defer c.Close()
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = c.Write([]byte(state))
+}
+
+// watchdogInterval is half of what systemd wants to hear from us within, 0 when it does not. WATCHDOG_PID says whom it means.
+func (a *Agent) watchdogInterval() time.Duration {
+	us, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
+	if pid := os.Getenv("WATCHDOG_PID"); err != nil || us <= 0 || a.cfg.FD != 0 || pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	return max(time.Duration(us)*time.Microsecond/2, 100*time.Millisecond)
 }

@@ -45,7 +45,7 @@ func (a *Agent) stream(ctx context.Context, k CameraConfig) error {
 	a.cameras[cam.id] = cam
 	a.mu.Unlock()
 	cam.start()
-	notify("READY=1")
+	a.notify("READY=1")
 	pause := reopenMin
 	for ctx.Err() == nil {
 		began := time.Now()
