@@ -263,6 +263,11 @@ func (c *camera) close(ctx context.Context) error {
 		<-c.closed
 		return c.closeErr
 	}
+	if !c.put.started.Load() { // and it never will be
+		var stop context.CancelFunc
+		ctx, stop = context.WithCancel(ctx)
+		stop()
+	}
 	err := c.up.Close(ctx)
 	c.put.client.Close()
 	if p, ok := c.keys.configured.(interface{ Close() }); ok {

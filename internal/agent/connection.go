@@ -21,7 +21,7 @@ import (
 const (
 	helloTimeout = 10 * time.Second // for HELLO and CONFIG; who only connects must not stay
 	idleFlush    = time.Second      // an access unit that nothing follows is complete after this
-	idleAudio    = 64 << 10    // a larger buffer for audio is given up at once; a frame has 8 KiB at most
+	idleAudio    = 64 << 10         // a larger buffer for audio is given up at once; a frame has 8 KiB at most
 	reportEvery  = time.Second
 	maxReports   = 32
 	drainEvery   = 50 * time.Millisecond // what is left is counted so often while the firmware waits for CLOSED
@@ -342,7 +342,7 @@ func (c *connection) complainOnce(err error) {
 }
 
 // close answers CLOSED when all is stored or the firmware's patience ends. What is left then the agent goes on with, and the camera
-// stays for firmware that comes back (Agent.left).
+// stays for firmware that comes back (Agent.left). Without START nothing will ever be stored, and nothing is waited for.
 func (c *connection) close(p []byte) error {
 	patience, err := wire.ParseClose(p)
 	if err != nil {
@@ -356,7 +356,7 @@ func (c *connection) close(p []byte) error {
 	defer timer.Stop()
 	tick := time.NewTicker(drainEvery)
 	defer tick.Stop()
-	for waiting := true; waiting && !cam.drained(); {
+	for waiting := cam.put.started.Load(); waiting && !cam.drained(); {
 		select {
 		case <-tick.C:
 		case <-cam.closed: // the agent ends
