@@ -25,6 +25,7 @@ type putter struct {
 	once    sync.Once
 	trim    func() // after the handshake of a new connection
 	dials   int    // connections so far
+	checked bool   // the first upload has the right time
 }
 
 var errNotStarted = errors.New("uploads have not been started yet")
@@ -40,9 +41,13 @@ func (p *putter) Put(ctx context.Context, o *uploader.Object) (time.Time, error)
 		// needs no credentials, which a device with a wrong clock may not get from AWS IoT.
 		if t, err := p.client.Time(ctx); err == nil {
 			p.clock.heard(t)
-			if d := t.Sub(o.Time); d > clockTolerance || d < -clockTolerance {
-				return t, fmt.Errorf("%w by %v", uploader.ErrClockSkew, -d.Round(time.Second))
-			}
+		}
+	}
+	if !p.checked && p.clock.isKnown() { // this camera's uploader has not heard it, although another one, or AWS IoT, may have told
+		p.checked = true
+		t := p.clock.time()
+		if d := t.Sub(o.Time); d > clockTolerance || d < -clockTolerance {
+			return t, fmt.Errorf("%w by %v", uploader.ErrClockSkew, -d.Round(time.Second))
 		}
 	}
 	server, err := p.client.Put(ctx, &s3put.Object{Key: o.Key, Parts: o.Parts, Size: o.Size, CRC32C: o.CRC32C, Tags: o.Tags, Time: o.Time,
