@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -31,6 +32,11 @@ func main() {
 		stop() // flush and drain
 		<-signals
 		close(now) // and no longer
+		select {
+		case <-signals:
+		case <-time.After(5 * time.Second): // something hangs
+		}
+		os.Exit(exitInterrupted)
 	}()
 	os.Exit(run(ctx, now, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }

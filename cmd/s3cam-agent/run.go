@@ -40,7 +40,7 @@ func run(ctx context.Context, now <-chan struct{}, args, environ []string, stdou
 		return status(ctx, args, environ, stdout, stderr)
 	case "run", "check":
 	default:
-		return fail(stderr, fmt.Errorf("%w: there is no command %q", agent.ErrUsage, command))
+		return fail(stderr, agent.Usagef("there is no command %q; commands are run, check, status and version", command))
 	}
 	cfg, err := agent.Load(args, environ)
 	switch {

@@ -63,10 +63,10 @@ func New(cfg Config, o Options) (*Agent, error) {
 	}
 	a.start = a.now()
 	if cfg.FD == 0 && cfg.Socket == "" && len(a.inputs()) == 0 {
-		return nil, usagef("nothing to do: give --socket for cameras that connect, or --input for a stream to record")
+		return nil, Usagef("nothing to do: give --socket for cameras that connect, or --input for a stream to record")
 	}
 	if cfg.FD != 0 && (cfg.Socket != "" || len(a.inputs()) > 0) {
-		return nil, usagef("--fd serves one camera and cannot go with --socket or --input")
+		return nil, Usagef("--fd serves one camera and cannot go with --socket or --input")
 	}
 	var err error
 	if a.state, err = openState(cfg.StateDir, buildTime(a.build), a.now, a.log); err != nil {
@@ -100,7 +100,8 @@ func (a *Agent) Run(ctx context.Context, now <-chan struct{}) error {
 	var work sync.WaitGroup
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	defer context.AfterFunc(inner, func() { a.notify("STOPPING=1") })()
+	told := make(chan struct{})
+	context.AfterFunc(inner, func() { a.notify("STOPPING=1"); close(told) })
 	begin := func(f func(context.Context) error) {
 		work.Go(func() {
 			if err := f(inner); err != nil {
@@ -142,6 +143,7 @@ func (a *Agent) Run(ctx context.Context, now <-chan struct{}) error {
 	a.failed.set(a.closeAll(a.lastDrain()))
 	close(done)
 	health.Wait()
+	<-told
 	a.failed.set(a.state.save())
 	return a.failed.get()
 }
@@ -244,6 +246,7 @@ func (a *Agent) merge(w wire.Config) (CameraConfig, error) {
 		k = a.cfg.Camera
 		k.Name = w.Camera
 	}
+	k.Input, k.FPS = "", ""
 	take := func(to *string, v string) {
 		if v != "" {
 			*to = v
@@ -288,6 +291,9 @@ func (a *Agent) attach(c *connection, w wire.Config) (*camera, error) {
 	old := a.cameras[k.id()]
 	n := len(a.cameras)
 	a.mu.Unlock()
+	if old != nil && old.cfg.Input != "" {
+		return nil, fmt.Errorf("%w: this camera is recorded from %s", errBusy, old.cfg.Input)
+	}
 	if old != nil {
 		if cam := a.rejoin(old, c, k); cam != nil {
 			return cam, nil

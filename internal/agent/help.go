@@ -75,7 +75,10 @@ func Reference() string {
 
 // Hint is what to do about an error, "" when its text says it already.
 func Hint(err error) string {
+	var own interface{ Hint() string }
 	switch {
+	case errors.As(err, &own) && own.Hint() != "": // of the input
+		return strings.ReplaceAll(own.Hint(), "s3cam push", "s3cam-agent")
 	case errors.Is(err, ErrUsage):
 		return "s3cam-agent --help lists the settings"
 	case errors.Is(err, uploader.ErrNotStored):

@@ -25,7 +25,8 @@ type usageError struct{ error }
 
 func (usageError) Is(target error) bool { return target == ErrUsage }
 
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+// Usagef makes an error that matches [ErrUsage].
+func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // Load makes a Config of the arguments after the command, the environment (as os.Environ gives it) and the configuration file.
 // A flag counts more than the environment, that more than the file, that more than the default. The error names everything that is wrong;
@@ -46,7 +47,7 @@ func Load(args, environ []string) (Config, error) {
 	if path != "" {
 		text, err := readConfig(path)
 		if err != nil {
-			return Config{}, usagef("%w", err)
+			return Config{}, Usagef("%w", err)
 		}
 		top, sections, problems = parseFile(table, path, text)
 	}
@@ -153,7 +154,7 @@ func ParseFlags(args []string, known func(name string) (ok, isSwitch bool), set 
 	for i := 0; i < len(args); i++ {
 		name := strings.TrimPrefix(strings.TrimPrefix(args[i], "-"), "-")
 		if name == args[i] || name == "" {
-			return usagef("%q is no flag; settings are given as --name value", args[i])
+			return Usagef("%q is no flag; settings are given as --name value", args[i])
 		}
 		name, value, hasValue := strings.Cut(name, "=")
 		ok, isSwitch := known(name)
@@ -161,12 +162,12 @@ func ParseFlags(args []string, known func(name string) (ok, isSwitch bool), set 
 		case !ok && (name == "help" || name == "h"):
 			return ErrHelp
 		case !ok:
-			return usagef("there is no flag --%s", name)
+			return Usagef("there is no flag --%s", name)
 		case hasValue:
 		case isSwitch:
 			value = "true"
 		case i+1 == len(args):
-			return usagef("--%s needs a value", name)
+			return Usagef("--%s needs a value", name)
 		default:
 			i++
 			value = args[i]

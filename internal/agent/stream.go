@@ -26,31 +26,49 @@ const (
 )
 
 // stream records from a file, a FIFO or standard input until ctx ends or, for a file and standard input, until there is no more. A FIFO that
-// ends is opened again: its writer, the encoder's program, has been restarted.
+// ends is opened again: its writer, the encoder's program, has been restarted. One that a configuration file names is waited for: at boot
+// that program may come later.
 func (a *Agent) stream(ctx context.Context, k CameraConfig) error {
 	info, err := os.Stat(k.Input)
-	again := k.Input != "-" && err == nil && info.Mode()&fs.ModeNamedPipe != 0
-	if k.Input != "-" && err != nil {
-		return usagef("input: %w", err)
+	again := k.Input != "-" && (err == nil && info.Mode()&fs.ModeNamedPipe != 0 || errors.Is(err, fs.ErrNotExist) && a.cfg.File != "")
+	if k.Input != "-" && err != nil && !again {
+		return Usagef("input: %w", err)
 	}
 	rate, err := parseRate(k.FPS)
 	if err != nil {
-		return usagef("fps: %w", err)
+		return Usagef("fps: %w", err)
 	}
 	cam, err := a.newCamera(k)
 	if err != nil {
 		return err
 	}
 	a.mu.Lock()
-	a.cameras[cam.id] = cam
+	double := a.cameras[cam.id] != nil
+	if !double {
+		a.cameras[cam.id] = cam
+	}
 	a.mu.Unlock()
+	if double {
+		_ = cam.close(ctx)
+		return Usagef("input %s: another camera records to %s/%s already", k.Input, k.Bucket, k.Prefix)
+	}
 	cam.start()
 	a.notify("READY=1")
 	pause := reopenMin
+	if k.Input == "-" { // a read of standard input knows no deadline: it is left behind when the agent ends
+		ended := make(chan error, 1)
+		go func() { ended <- a.streamOnce(ctx, cam, rate, false) }()
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := a.streamOnce(ctx, cam, rate, again)
-		if !again {
+		if info, serr := os.Stat(k.Input); !again || serr == nil && info.Mode().IsRegular() {
 			return err
 		}
 		if err != nil {
@@ -154,7 +172,9 @@ func (c *camera) feed(ctx context.Context, src *push.Source) error {
 				return nil
 			}
 		}
-		if err := c.write(f); err != nil {
+		if err := c.write(f); errors.Is(err, uploader.ErrClosed) {
+			return nil
+		} else if err != nil {
 			c.log.Warn("a frame of the input was refused", "error", err)
 		}
 	}
