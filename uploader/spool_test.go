@@ -157,6 +157,56 @@ func TestSpoolFails(t *testing.T) {
 	})
 }
 
+// A card that is put in later: what is on it is uploaded, and new segments go there.
+func TestSpoolThatComesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bucket{t: t}
+		earlier := &flash{t: t}
+		u := mustNew(t, uploader.Config{Putter: &bucket{t: t, before: func(ctx context.Context, _ *uploader.Object, _ int) error { return refuse(ctx) }}, Now: now, Spool: earlier})
+		play(t, u, &encoder{fps: 25, gop: 25, size: 500}, 8*time.Second)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := u.Close(ended); err != nil || len(earlier.items) != 3 {
+			t.Fatalf("Close = %v with %d in the spool", err, len(earlier.items))
+		}
+
+		missing := true
+		f := &flash{t: t, fail: func(call string) error {
+			if call == "put" && missing {
+				return errNoSpace
+			}
+			return nil
+		}}
+		time.Sleep(time.Minute)
+		b.before = outage(0, 5*time.Minute, refuse)
+		u = mustNew(t, uploader.Config{Putter: b, Now: now, RingBytes: 600_000, Spool: f})
+		e := &encoder{fps: 25, gop: 75, size: 2000}
+		play(t, u, e, 2*time.Minute)
+		if s := u.Stats(); s.DroppedFull.Segments < 30 || s.SpoolErrors == 0 {
+			t.Errorf("%d dropped, %d errors before the card", s.DroppedFull.Segments, s.SpoolErrors)
+		}
+		if err := u.OpenSpool(func() error { return errNoSpace }); !errors.Is(err, errNoSpace) {
+			t.Errorf("OpenSpool = %v, want the error of open", err)
+		}
+		if err := u.OpenSpool(func() error {
+			missing, f.items, f.data = false, earlier.items, earlier.data
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		before := u.Stats()
+		dropped := before.Dropped().Segments
+		play(t, u, e, 10*time.Minute)
+		s := u.Stats()
+		checkSums(t, s)
+		if s.SpoolFound.Segments != 3 || s.Spooled.Segments < 40 || s.Backfilled.Segments != 3+s.Spooled.Segments || s.SpoolPending.Segments != 0 || s.Dropped().Segments != dropped {
+			t.Errorf("found %d, spooled %d, back-filled %d, pending %d, dropped %d after it came", s.SpoolFound.Segments, s.Spooled.Segments, s.Backfilled.Segments,
+				s.SpoolPending.Segments, s.Dropped().Segments-dropped)
+		}
+		mustClose(t, u)
+	})
+}
+
 // What becomes of an item, by the answers to its upload.
 func TestBackfillAnswers(t *testing.T) {
 	exists := fmt.Errorf("412: %w", uploader.ErrExists)

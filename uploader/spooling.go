@@ -43,15 +43,28 @@ func (u *Uploader) openSpool() {
 	if u.cfg.Spool == nil {
 		return
 	}
-	u.spoolGate.enter()
-	items, bytes := u.cfg.Spool.Usage()
-	u.spoolGate.leave()
-	u.mu.Lock()
-	u.stats.SpoolFound = Counts{Segments: int64(items), Bytes: bytes}
-	u.back.first = items > 0
-	u.mu.Unlock()
+	_ = u.OpenSpool(func() error { return nil })
 	u.spool.stop, u.spool.ended = make(chan struct{}), make(chan struct{})
 	go u.runSpool(u.spool.stop, u.spool.ended)
+}
+
+// OpenSpool is for a Spool that was of no use yet, because its flash was not there: open makes it usable, and what an earlier run has left in it is
+// uploaded. Until then it holds nothing and its Put fails. open is called while the uploader makes no other call of the spool; its
+// error is returned.
+func (u *Uploader) OpenSpool(open func() error) error {
+	u.spoolGate.enter()
+	defer u.spoolGate.leave()
+	if err := open(); err != nil {
+		return err
+	}
+	items, bytes := u.cfg.Spool.Usage()
+	u.mu.Lock()
+	u.stats.SpoolFound.add(Counts{Segments: int64(items), Bytes: bytes})
+	u.back.first = items > 0
+	u.spool.notBefore, u.spool.fails, u.spool.reported = time.Time{}, 0, false
+	u.mu.Unlock()
+	u.signal()
+	return nil
 }
 
 // closeSpool ends that goroutine and puts what is left in the ring into the spool.

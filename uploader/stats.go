@@ -53,7 +53,7 @@ type Stats struct {
 	DroppedClosed    Counts // DropClosed
 
 	Spooled      Counts // put into the spool instead
-	SpoolFound   Counts // that were in the spool at the start (Segments and Bytes only)
+	SpoolFound   Counts // that were in the spool when it was opened (Segments and Bytes only)
 	SpoolPending Counts // in the spool now (Segments and Bytes only)
 	Backfilled   Counts // stored out of the spool
 	DroppedSpool Counts // lost in the spool: DropSpoolFull, DropSpoolCorrupt, DropRejected, DropCollision

@@ -25,17 +25,16 @@ import (
 
 // camera records one camera into one place. It outlives the connection that it was made for, until it is drained.
 type camera struct {
-	cfg     CameraConfig
-	id      string // bucket and prefix: what must not be recorded twice
-	log     *slog.Logger
-	up      *uploader.Uploader
-	put     *putter
-	keys    *keys
-	spool   *spool.Spool // nil: none
-	noSpool error        // why there is none although the configuration has one
-	now     func() time.Time
-	born    time.Time
-	sick    bool // the log knows that it is unhealthy; only for Agent.checkHealth
+	cfg   CameraConfig
+	id    string // bucket and prefix: what must not be recorded twice
+	log   *slog.Logger
+	up    *uploader.Uploader
+	put   *putter
+	keys  *keys
+	spool *lateSpool // nil: none
+	now   func() time.Time
+	born  time.Time
+	sick  bool // the log knows that it is unhealthy; only for Agent.checkHealth
 
 	mu        sync.Mutex
 	conn      *connection // that feeds it now
@@ -95,17 +94,16 @@ func (a *Agent) newCamera(k CameraConfig) (*camera, error) {
 	}
 	if k.SpoolDir != "" {
 		dir := filepath.Join(k.SpoolDir, spoolName(&k))
-		if c.spool, c.noSpool = spool.New(spool.Config{Dir: dir, MaxBytes: k.SpoolBytes, Logger: log}); c.noSpool != nil {
+		c.spool = &lateSpool{cfg: spool.Config{Dir: dir, MaxBytes: k.SpoolBytes, Logger: log}}
+		cfg.Spool = c.spool
+		if err := c.spool.open(); err != nil {
 			// A card that is missing or broken must not stop the recording.
-			log.Error("recording goes on without a spool: what memory cannot hold in an outage is lost", "error", c.noSpool)
-			c.spool = nil
-		} else {
-			cfg.Spool = c.spool
+			log.Error("recording goes on without a spool until it can be used: what memory cannot hold in an outage is lost", "error", err)
 		}
 	}
 	if c.up, err = uploader.New(cfg); err != nil {
 		if c.spool != nil {
-			err = errors.Join(err, c.spool.Close())
+			err = errors.Join(err, c.spool.close())
 		}
 		return nil, err
 	}
@@ -277,7 +275,7 @@ func (c *camera) close(ctx context.Context) error {
 		err = fmt.Errorf("%w: %d segments were lost while recording", uploader.ErrNotStored, st.Dropped().Segments)
 	}
 	if c.spool != nil {
-		err = errors.Join(err, c.spool.Close())
+		err = errors.Join(err, c.spool.close())
 	}
 	c.closeErr = err
 	close(c.closed)

@@ -33,6 +33,7 @@ func (a *Agent) checkHealth(watchdog bool) {
 	healthy := true
 	for _, cam := range a.cameraList() {
 		a.state.learn(cam.up)
+		cam.retrySpool()
 		problem := cam.unhealthy(a.cfg.Unhealthy)
 		healthy = healthy && problem == ""
 		cam.tell(problem)
@@ -104,8 +105,8 @@ func (c *camera) unhealthy(after time.Duration) string {
 		return "footage was lost " + now.Sub(c.lastLoss).Round(time.Second).String() + " ago"
 	case now.Sub(silent) >= after:
 		return "no picture since " + clock(silent.Add(st.ClockOffset))
-	case c.noSpool != nil:
-		return "no spool: " + c.noSpool.Error()
+	case c.spool != nil && c.spool.problem() != nil:
+		return "no spool: " + c.spool.problem().Error()
 	case !c.put.started.Load() && now.Sub(c.born) >= after:
 		return "the firmware has not started uploads"
 	}

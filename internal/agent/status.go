@@ -92,7 +92,7 @@ func (c *camera) describe(b *strings.Builder, why string) {
 		row("last", "%s at %s", st.LastKey, clock(st.LastStored))
 	}
 	row("waiting", "%s; ring %d of %d KiB", amount(st.Pending), st.RingUsed>>10, st.RingBytes>>10)
-	if c.spool != nil {
+	if c.spool != nil && c.spool.problem() == nil {
 		row("spool", "%s waiting, %s sent later", amount(st.SpoolPending), amount(st.Backfilled))
 	}
 	if d := st.Dropped(); d.Segments > 0 || st.DroppedBeforeIDR > 0 || st.Skipped > 0 {
