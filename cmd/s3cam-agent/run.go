@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/s3cam/s3cam/internal/agent"
@@ -25,7 +26,7 @@ const (
 
 // run is the whole program. It returns the exit code.
 func run(ctx context.Context, now <-chan struct{}, args, environ []string, stdout, stderr io.Writer) int {
-	command := "run"
+	command, connect := "run", false
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
@@ -38,7 +39,10 @@ func run(ctx context.Context, now <-chan struct{}, args, environ []string, stdou
 		return exitOK
 	case "status":
 		return status(ctx, args, environ, stdout, stderr)
-	case "run", "check":
+	case "run":
+	case "check":
+		connect = slices.ContainsFunc(args, isConnect)
+		args = slices.DeleteFunc(slices.Clone(args), isConnect)
 	default:
 		return fail(stderr, agent.Usagef("there is no command %q; commands are run, check, status and version", command))
 	}
@@ -59,7 +63,7 @@ func run(ctx context.Context, now <-chan struct{}, args, environ []string, stdou
 		return fail(stderr, err)
 	}
 	if command == "check" {
-		if err := a.Check(ctx, stdout); err != nil {
+		if err := a.Check(ctx, stdout, connect); err != nil {
 			return fail(stderr, err)
 		}
 		return exitOK
@@ -69,6 +73,8 @@ func run(ctx context.Context, now <-chan struct{}, args, environ []string, stdou
 	}
 	return exitOK
 }
+
+func isConnect(arg string) bool { return arg == "--connect" || arg == "-connect" }
 
 func status(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	socket, asJSON := "", false

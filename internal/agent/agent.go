@@ -62,12 +62,6 @@ func New(cfg Config, o Options) (*Agent, error) {
 		a.now = time.Now
 	}
 	a.start = a.now()
-	if cfg.FD == 0 && cfg.Socket == "" && len(a.inputs()) == 0 {
-		return nil, Usagef("nothing to do: give --socket for cameras that connect, or --input for a stream to record")
-	}
-	if cfg.FD != 0 && (cfg.Socket != "" || len(a.inputs()) > 0) {
-		return nil, Usagef("--fd serves one camera and cannot go with --socket or --input")
-	}
 	var err error
 	if a.state, err = openState(cfg.StateDir, buildTime(a.build), a.now, a.log); err != nil {
 		return nil, err
@@ -97,6 +91,12 @@ func (a *Agent) inputs() (all []CameraConfig) {
 // Run works until ctx ends, or, with Config.FD or inputs that end, until there is nothing more to do; then it drains for Config.Drain
 // at most. now ends that at once. It returns an error when it could not begin, or when footage was lost at the end.
 func (a *Agent) Run(ctx context.Context, now <-chan struct{}) error {
+	switch inputs := len(a.inputs()); {
+	case a.cfg.FD == 0 && a.cfg.Socket == "" && inputs == 0:
+		return Usagef("nothing to do: give --socket for cameras that connect, or --input for a stream to record")
+	case a.cfg.FD != 0 && (a.cfg.Socket != "" || inputs > 0):
+		return Usagef("--fd serves one camera and cannot go with --socket or --input")
+	}
 	var work sync.WaitGroup
 	inner, stop := context.WithCancel(ctx)
 	defer stop()

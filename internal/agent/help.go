@@ -20,7 +20,7 @@ usage:
   s3cam-agent [run] --socket PATH [settings]    a daemon for firmware that connects
   s3cam-agent [run] --input FILE  [settings]    records a stream from a file, a FIFO or standard input (-)
   s3cam-agent --fd N              [settings]    how the C library starts it
-  s3cam-agent check  [settings]                 looks for what is wrong with the settings, without uploading
+  s3cam-agent check  [--connect] [settings]     looks for what is wrong with the settings; with --connect it also asks the servers. Uploads nothing
   s3cam-agent status [--json] [--socket PATH]   asks a running agent; exit code 1 when it is unhealthy
   s3cam-agent version
 
