@@ -157,7 +157,7 @@ func TestExitCodesAndWords(t *testing.T) {
 		{"a command that does not exist", []string{"record"}, nil, exitUsage, []string{`there is no command "record"`, "hint: "}},
 		{"a flag that does not exist", []string{"--rign", "4M"}, nil, exitUsage, []string{"error: there is no flag --rign", "hint: "}},
 		{"two things wrong", []string{"--socket", "/s", "--ring", "1", "--drain", "x"}, nil, exitUsage, []string{"error: --ring: ", "error: --drain: "}},
-		{"a status of nobody", []string{"status", "--socket", filepath.Join(dir, "nobody")}, nil, exitFailed, []string{"error: no agent at"}},
+		{"a status of nobody", []string{"status", "--socket", filepath.Join(dir, "nobody")}, nil, exitFailed, []string{"error: no agent at", "hint: "}},
 		{"a status with a wrong flag", []string{"status", "--xml"}, nil, exitUsage, []string{"error: there is no flag --xml"}},
 		{"an input that is not there", []string{"--input", filepath.Join(dir, "no.h264")}, place, exitUsage, []string{"no.h264", "hint: "}},
 		{"an input that is no stream", []string{"--input", mp4}, place, exitFailed, []string{"the input is MP4", "hint: ", "s3cam-agent --input -"}},

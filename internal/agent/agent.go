@@ -97,6 +97,9 @@ func (a *Agent) Run(ctx context.Context, now <-chan struct{}) error {
 	case a.cfg.FD != 0 && (a.cfg.Socket != "" || inputs > 0):
 		return Usagef("--fd serves one camera and cannot go with --socket or --input")
 	}
+	if a.cfg.Exposed {
+		a.log.Warn("every user of this system can read the keys in the configuration file", "file", a.cfg.File, "hint", "chmod 600")
+	}
 	var work sync.WaitGroup
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
@@ -336,7 +339,7 @@ func (a *Agent) rejoin(old *camera, c *connection, k CameraConfig) *camera {
 		return nil
 	}
 	before := old.conn
-	old.conn = c
+	old.conn, old.parted = c, false
 	if old.linger != nil {
 		old.linger.Stop()
 		old.linger = nil

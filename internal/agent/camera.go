@@ -45,6 +45,7 @@ type camera struct {
 	problem   error     // the last one that somebody has to act on
 	closed    chan struct{}
 	closing   bool
+	parted    bool // the firmware has said CLOSE, and nobody came back yet
 	closeErr  error
 }
 

@@ -37,6 +37,10 @@ func (a *Agent) Check(ctx context.Context, w io.Writer, connect bool) error {
 		cams = a.cfg.Cameras
 	}
 	var problems, warnings []error
+	if a.cfg.Exposed {
+		fmt.Fprintln(w, "warning:       every user of this system can read the keys in it: chmod 600")
+		warnings = append(warnings, fmt.Errorf("%s holds keys and can be read by every user of this system", a.cfg.File))
+	}
 	for _, name := range slices.Sorted(maps.Keys(cams)) {
 		k := cams[name]
 		fmt.Fprintf(w, "camera %s:\n", name)

@@ -365,6 +365,9 @@ func (c *connection) close(p []byte) error {
 			waiting = false
 		}
 	}
+	cam.mu.Lock()
+	cam.parted = cam.conn == c
+	cam.mu.Unlock()
 	n := c.counters()
 	c.out.reply(wire.AppendCounters(nil, wire.TypeClosed, &n))
 	return errDone

@@ -103,7 +103,7 @@ func (c *camera) unhealthy(after time.Duration) string {
 		return "uploads fail since " + clock(c.failing.Add(st.ClockOffset)) + ": " + st.LastError
 	case !c.lastLoss.IsZero() && now.Sub(c.lastLoss) < time.Minute:
 		return "footage was lost " + now.Sub(c.lastLoss).Round(time.Second).String() + " ago"
-	case now.Sub(silent) >= after:
+	case now.Sub(silent) >= after && !c.parted:
 		return "no picture since " + clock(silent.Add(st.ClockOffset))
 	case c.spool != nil && c.spool.problem() != nil:
 		return "no spool: " + c.spool.problem().Error()

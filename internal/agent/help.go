@@ -73,6 +73,15 @@ func Reference() string {
 	return b.String()
 }
 
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+func (h hinted) Hint() string  { return h.hint }
+
 // Hint is what to do about an error, "" when its text says it already.
 func Hint(err error) string {
 	var own interface{ Hint() string }

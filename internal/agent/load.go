@@ -44,15 +44,16 @@ func Load(args, environ []string) (Config, error) {
 	}
 	top, sections := map[string]string{}, map[string]map[string]string{}
 	var problems []error
+	c := Config{File: path, Cameras: map[string]CameraConfig{}}
 	if path != "" {
-		text, err := readConfig(path)
+		text, public, err := readConfig(path)
 		if err != nil {
 			return Config{}, Usagef("%w", err)
 		}
 		top, sections, problems = parseFile(table, path, text)
+		c.Exposed = public && (strings.Contains(text, "secret") || strings.Contains(text, "token"))
 	}
 
-	c := Config{File: path, Cameras: map[string]CameraConfig{}}
 	apply := func(k *CameraConfig, where string, section map[string]string, only scope) {
 		for i := range table {
 			s := &table[i]
@@ -189,20 +190,22 @@ func parseFlags(table []setting, args []string, into map[string]string) (config 
 	return into["config"], err
 }
 
-func readConfig(path string) (string, error) {
+// readConfig also tells whether every user can read the file.
+func readConfig(path string) (text string, public bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("configuration file: %w", err)
+		return "", false, fmt.Errorf("configuration file: %w", err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
 	if err != nil {
-		return "", fmt.Errorf("configuration file: %w", err)
+		return "", false, fmt.Errorf("configuration file: %w", err)
 	}
 	if len(b) > maxConfigFile {
-		return "", fmt.Errorf("configuration file %s has more than %d KiB", path, maxConfigFile>>10)
+		return "", false, fmt.Errorf("configuration file %s has more than %d KiB", path, maxConfigFile>>10)
 	}
-	return string(b), nil
+	info, err := f.Stat()
+	return string(b), err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0, nil
 }
 
 // parseFile reads the text of a configuration file: lines name = value, sections [camera NAME], comments after # or ; at the start of

@@ -126,6 +126,22 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+func TestKeysThatEveryUserCanReadAreNoticed(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		mode os.FileMode
+		want bool
+	}{{"access-key = a\nsecret-key = b\n", 0o644, true}, {"access-key = a\nsecret-key = b\n", 0o640, false}, {"ring = 4M\n", 0o644, false}} {
+		path := file(t, tt.text)
+		if err := os.Chmod(path, tt.mode); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := agent.Load([]string{"--config", path}, nil); err != nil || c.Exposed != tt.want {
+			t.Errorf("mode %o, %q: exposed %v, %v; want %v", tt.mode, tt.text, c.Exposed, err, tt.want)
+		}
+	}
+}
+
 func TestThingNameIsThePrefix(t *testing.T) {
 	c, err := agent.Load([]string{"--iot-thing", "cam-17", "--iot-endpoint", "x.credentials.iot.eu-west-1.amazonaws.com", "--iot-role-alias", "a", "--iot-cert", "c", "--iot-key", "k"}, nil)
 	if err != nil || c.Camera.Prefix != "cam-17" {

@@ -15,6 +15,7 @@ import (
 // Config is everything that can be set. [Load] makes one.
 type Config struct {
 	File       string // the configuration file, for messages
+	Exposed    bool   // it holds keys, and every user of the system can read it
 	FD         int    // a connected socket of one camera; 0: none
 	Socket     string // where to listen
 	SocketMode uint32

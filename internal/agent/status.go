@@ -226,7 +226,8 @@ func AskStatus(ctx context.Context, socket string, asJSON bool, w io.Writer) err
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, "unix", socket)
 	if err != nil {
-		return fmt.Errorf("no agent at %s: %w", socket, err)
+		return hinted{fmt.Errorf("no agent at %s: %w", socket, err),
+			"name its socket with --socket PATH; an agent that firmware has started has none, the C library tells its counters"}
 	}
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
