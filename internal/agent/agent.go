@@ -334,7 +334,7 @@ func (a *Agent) attach(c *connection, w wire.Config) (*camera, error) {
 func (a *Agent) rejoin(old *camera, c *connection, k CameraConfig) *camera {
 	k.Name = old.cfg.Name
 	old.mu.Lock()
-	if old.closing || old.cfg != k {
+	if old.closing || old.givenUp || old.cfg != k {
 		old.mu.Unlock()
 		return nil
 	}
@@ -358,7 +358,7 @@ func (a *Agent) rejoin(old *camera, c *connection, k CameraConfig) *camera {
 func (a *Agent) left(cam *camera) {
 	cam.mu.Lock()
 	defer cam.mu.Unlock()
-	if cam.conn != nil || cam.closing || cam.linger != nil {
+	if cam.conn != nil || cam.closing || cam.givenUp || cam.linger != nil {
 		return
 	}
 	cam.log.Info("connection of the camera has ended; uploading what is left")
@@ -368,6 +368,9 @@ func (a *Agent) left(cam *camera) {
 
 // retire ends a camera to which nobody came back, in the background.
 func (a *Agent) retire(cam *camera) {
+	if !cam.giveUp() {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ending { // closeAll does it

@@ -45,6 +45,7 @@ type camera struct {
 	problem   error     // the last one that somebody has to act on
 	closed    chan struct{}
 	closing   bool
+	givenUp   bool // nobody came back in time; no connection gets it any more
 	parted    bool // the firmware has said CLOSE, and nobody came back yet
 	closeErr  error
 }
@@ -228,6 +229,14 @@ func (c *camera) changed() {
 	if conn != nil {
 		conn.wake()
 	}
+}
+
+// giveUp tells whether the camera is to be ended since nobody came back, and sees to it that nobody does from now on.
+func (c *camera) giveUp() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.givenUp = c.givenUp || c.conn == nil && !c.closing
+	return c.givenUp
 }
 
 // drained tells whether nothing waits to be stored any more.

@@ -356,7 +356,7 @@ func (c *connection) close(p []byte) error {
 	defer timer.Stop()
 	tick := time.NewTicker(drainEvery)
 	defer tick.Stop()
-	for waiting := cam.put.started.Load(); waiting && !cam.drained(); {
+	for waiting := cam.put.started.Load(); waiting && !cam.drained() && !c.gone.Load(); {
 		select {
 		case <-tick.C:
 		case <-cam.closed: // the agent ends

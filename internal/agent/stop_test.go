@@ -223,3 +223,23 @@ func newGate(t *testing.T, to string) *gate {
 }
 
 func (g *gate) open() { close(g.free) }
+
+// Firmware that comes back in the very moment in which its camera is given up gets a camera that records.
+func TestComingBackWhileBeingGivenUp(t *testing.T) {
+	b := s3servertest.New(t)
+	d := start(t, append(into(b), "--drain", "1ms")...)
+	units := stream(1)
+	for round := range 30 {
+		f := d.connect()
+		f.hello(wire.Config{Prefix: "cam"})
+		f.next(wire.TypeReady)
+		f.send(wire.AppendStart(nil), nil)
+		for i, u := range units {
+			f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+		}
+		if c := f.closed(5 * time.Second); c.VideoFrames != uint64(len(units)) {
+			t.Fatalf("round %d: CLOSED = %+v, want %d pictures taken", round, c, len(units))
+		}
+		time.Sleep(time.Duration(round%4) * 400 * time.Microsecond) // before, while and after it is given up
+	}
+}
