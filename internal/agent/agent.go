@@ -284,8 +284,8 @@ func (a *Agent) merge(w wire.Config) (CameraConfig, error) {
 	return k, nil
 }
 
-// attach gives a connection its camera: the one that it fed before it broke off, or a new one.
-func (a *Agent) attach(c *connection, w wire.Config) (*camera, error) {
+// attach gives a connection its camera: the one that was fed before by a connection that has ended or stands still, or a new one.
+func (a *Agent) attach(ctx context.Context, c *connection, w wire.Config) (*camera, error) {
 	k, err := a.merge(w)
 	if err != nil {
 		return nil, err
@@ -298,9 +298,16 @@ func (a *Agent) attach(c *connection, w wire.Config) (*camera, error) {
 		return nil, fmt.Errorf("%w: this camera is recorded from %s", errBusy, old.cfg.Input)
 	}
 	if old != nil {
+		if !old.free(ctx) {
+			return nil, fmt.Errorf("%w: another process records this camera (%s/%s)", errBusy, k.Bucket, k.Prefix)
+		}
 		if cam := a.rejoin(old, c, k); cam != nil {
 			return cam, nil
 		}
+		old.mu.Lock()
+		before := old.conn
+		old.mu.Unlock()
+		before.cutOff()
 		ctx, cancel := context.WithTimeout(a.patient, 2*time.Second)
 		_ = a.end(ctx, old)
 		cancel()
@@ -329,8 +336,7 @@ func (a *Agent) attach(c *connection, w wire.Config) (*camera, error) {
 	return cam, nil
 }
 
-// rejoin lets c feed a camera that is there already, unless its settings have changed. When two claim a camera the newer one gets
-// it: the older one is usually a firmware that has died without closing its socket.
+// rejoin lets c feed a camera that is there already, unless its settings have changed.
 func (a *Agent) rejoin(old *camera, c *connection, k CameraConfig) *camera {
 	k.Name = old.cfg.Name
 	old.mu.Lock()
@@ -345,10 +351,7 @@ func (a *Agent) rejoin(old *camera, c *connection, k CameraConfig) *camera {
 		old.linger = nil
 	}
 	old.mu.Unlock()
-	if before != nil {
-		old.log.Warn("another process has connected as this camera; the one before is cut off")
-		before.cutOff("another process has connected as this camera")
-	}
+	before.cutOff()
 	_ = old.up.Flush() // the encoder's clock may be another now
 	old.log.Info("camera is back")
 	return old

@@ -390,27 +390,83 @@ func TestFirmwareThatDiesComesBackToItsCamera(t *testing.T) {
 	}
 }
 
-func TestTheNewerConnectionWins(t *testing.T) {
+// Each of the two that finds the camera taken must learn it; before, one of them could send into the void and hear that all was well.
+func TestAConnectionThatStandsStillLosesItsCamera(t *testing.T) {
+	for name, config := range map[string]wire.Config{"with the same settings": {Prefix: "cam"}, "with other settings": {Prefix: "cam", Segment: 2 * time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			b := s3servertest.New(t)
+			d := start(t, into(b)...)
+			old := d.connect()
+			old.hello(wire.Config{Prefix: "cam"})
+			old.next(wire.TypeReady)
+			f := d.connect()
+			f.hello(config)
+			f.next(wire.TypeReady)
+			if code, text, _ := wire.ParseError(old.next(wire.TypeError).Payload); code != wire.CodeBusy {
+				t.Errorf("the old one heard %d %q, want busy", code, text)
+			}
+			if _, err := old.in.Next(); err == nil {
+				t.Error("the old connection goes on")
+			}
+			f.send(wire.AppendStart(nil), nil)
+			for i, u := range stream(2) {
+				f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+			}
+			if c := f.closed(10 * time.Second); c.StoredFrames != 50 {
+				t.Errorf("CLOSED = %+v, want 50 stored", c)
+			}
+		})
+	}
+}
+
+// Two processes that take a camera from each other four times a second record next to nothing.
+func TestACameraInUseIsNotTakenOver(t *testing.T) {
 	b := s3servertest.New(t)
 	d := start(t, into(b)...)
-	old := d.connect()
-	old.hello(wire.Config{Prefix: "cam"})
-	old.next(wire.TypeReady)
-	f := d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	if code, text, _ := wire.ParseError(old.next(wire.TypeError).Payload); code != wire.CodeBusy {
-		t.Errorf("the old one heard %d %q, want busy", code, text)
+	first := d.connect()
+	first.hello(wire.Config{Prefix: "cam"})
+	first.next(wire.TypeReady)
+	first.send(wire.AppendStart(nil), nil)
+	units, sent := stream(60), 0
+	send := func() {
+		first.video(time.Duration(sent)*40*time.Millisecond, 0, units[sent])
+		sent++
 	}
-	if _, err := old.in.Next(); err == nil {
-		t.Error("the old connection goes on")
+	for used := false; !used; {
+		send()
+		send()
+		c, err := wire.ParseCounters(first.next(wire.TypeCounters).Payload)
+		used = err == nil && c.VideoFrames > 0
 	}
-	f.send(wire.AppendStart(nil), nil)
-	for i, u := range stream(2) {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
+	var others sync.WaitGroup
+	for _, k := range []wire.Config{{Prefix: "cam"}, {Prefix: "cam", Segment: 2 * time.Second}} {
+		f := d.connect()
+		f.hello(k)
+		others.Go(func() {
+			if m, err := f.in.Next(); err != nil || m.Type != wire.TypeHelloReply {
+				t.Errorf("the answer to HELLO: %v, %v", m.Type, err)
+			}
+			if m, err := f.in.Next(); err != nil || m.Type != wire.TypeError {
+				t.Errorf("the second one heard %v, %v, want ERROR", m.Type, err)
+			} else if code, text, _ := wire.ParseError(m.Payload); code != wire.CodeBusy {
+				t.Errorf("the second one heard %d %q, want busy", code, text)
+			}
+		})
 	}
-	if c := f.closed(10 * time.Second); c.StoredFrames != 50 {
-		t.Errorf("CLOSED = %+v, want 50 stored", c)
+	refused := make(chan struct{})
+	go func() { others.Wait(); close(refused) }()
+	pace := time.NewTicker(10 * time.Millisecond)
+	defer pace.Stop()
+	for going := true; going; {
+		send()
+		select {
+		case <-pace.C:
+		case <-refused:
+			going = false
+		}
+	}
+	if c := first.closed(10 * time.Second); c.StoredFrames != uint64(sent) {
+		t.Errorf("CLOSED = %+v, want all %d stored", c, sent)
 	}
 }
 

@@ -239,6 +239,31 @@ func (c *camera) giveUp() bool {
 	return c.givenUp
 }
 
+const (
+	busyWait   = 3 * time.Second // for the connection before; firmware waits 5 s for READY
+	busySilent = 2 * time.Second // one that sends no picture for so long is not in use
+)
+
+// free waits until nobody feeds the camera, and tells whether that is so. A connection of firmware that has died ends in a moment, and one
+// that stands still (a child holds it, a debugger stops it) may be taken over. But of two that send pictures, the first keeps
+// the camera: if they took it from each other, neither would record anything.
+func (c *camera) free(ctx context.Context) bool {
+	for wait := busyWait; wait > 0; wait -= 20 * time.Millisecond {
+		c.mu.Lock()
+		used := c.conn != nil && !c.lastFrame.IsZero() && c.now().Sub(c.lastFrame) < busySilent
+		c.mu.Unlock()
+		if !used {
+			return true
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return false
+}
+
 // drained tells whether nothing waits to be stored any more.
 func (c *camera) drained() bool {
 	st := c.up.Stats()

@@ -24,6 +24,7 @@ const (
 	idleAudio    = 64 << 10         // a larger buffer for audio is given up at once; a frame has 8 KiB at most
 	reportEvery  = time.Second
 	maxReports   = 32
+	maxAsking    = 4                     // answers to STATUS
 	drainEvery   = 50 * time.Millisecond // what is left is counted so often while the firmware waits for CLOSED
 )
 
@@ -111,8 +112,13 @@ func (c *connection) wind() {
 	c.out.reply(wire.AppendCounters(nil, wire.TypeCounters, &n))
 }
 
-// cutOff takes the camera away from this connection: when it returns, no frame of it comes any more.
-func (c *connection) cutOff(why string) {
+// cutOff takes the camera away from this connection, which may be nil: when it returns, no frame of it comes any more.
+func (c *connection) cutOff() {
+	if c == nil {
+		return
+	}
+	const why = "another process has connected as this camera"
+	c.log.Warn("cut off: " + why)
 	c.gone.Store(true)
 	c.out.fail(wire.CodeBusy, why)
 	c.hangUp()
@@ -226,7 +232,7 @@ func (c *connection) config(ctx context.Context, p []byte) error {
 	w, err := wire.ParseConfig(p)
 	if err == nil {
 		var cam *camera
-		if cam, err = c.a.attach(c, w); err == nil {
+		if cam, err = c.a.attach(ctx, c, w); err == nil {
 			c.base = cam.up.Stats()
 			c.fed.Store(cam)
 			c.nc.SetReadDeadline(time.Time{})
@@ -242,7 +248,7 @@ func (c *connection) config(ctx context.Context, p []byte) error {
 		code = wire.CodeBusy
 	}
 	c.out.fail(code, err.Error())
-	return fmt.Errorf("settings refused: %w", err)
+	return fmt.Errorf("settings refused: %v", err) // its own ERROR is on its way
 }
 
 // video takes one message. Its payload is read straight into the access unit's buffer.

@@ -231,10 +231,16 @@ func TestReportsAreBounded(t *testing.T) {
 	for range 10000 {
 		r.drop(wire.Drop{Key: "k", Frames: rand.Uint64N(100)})
 		r.fail(wire.CodeStream, "x")
-		r.reply(wire.AppendReady(nil))
+		r.status("x")
 	}
-	if len(r.texts) > maxReports || len(r.replies) > maxReports {
-		t.Errorf("%d texts and %d replies wait, at most %d each", len(r.texts), len(r.replies), maxReports)
+	if len(r.texts) > maxReports || len(r.asked) > maxAsking*(wire.HeaderSize+1) {
+		t.Errorf("%d texts and %d bytes of answers wait", len(r.texts), len(r.asked))
+	}
+	n := wire.Counters{VideoFrames: 9}
+	r.reply(wire.AppendCounters(nil, wire.TypeClosed, &n))
+	b, _, ended := r.take()
+	if last := b[len(b)-len(wire.AppendCounters(nil, wire.TypeClosed, &n)):]; !ended || wire.Type(last[0]) != wire.TypeClosed {
+		t.Errorf("after CLOSE: ended %v, the last message is % x, want CLOSED", ended, last)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 type reports struct {
 	mu      sync.Mutex
 	replies [][]byte // must be written, in order
+	asked   []byte   // STATUS, as many as asking says
+	asking  int
 	texts   [][]byte // ERROR and DROP, maxReports at most
 	ended   bool
 	ready   chan struct{} // something has changed; holds one
@@ -28,12 +30,10 @@ func (r *reports) signal() {
 	}
 }
 
-// reply queues an answer. Their number is bounded by what the peer asks for, and it is asked one at a time.
+// reply queues an answer of which a connection gets only one, or the last COUNTERS.
 func (r *reports) reply(b []byte) {
 	r.mu.Lock()
-	if len(r.replies) < maxReports {
-		r.replies = append(r.replies, b)
-	}
+	r.replies = append(r.replies, b)
 	r.mu.Unlock()
 	r.signal()
 }
@@ -51,7 +51,16 @@ func (r *reports) fail(code wire.Code, text string) { r.text(wire.AppendError(ni
 
 func (r *reports) drop(d wire.Drop) { r.text(wire.AppendDrop(nil, &d)) }
 
-func (r *reports) status(text string) { r.reply(wire.AppendStatusText(nil, text)) }
+// status queues an answer to STATUS, unless many wait: who asks and does not read gets fewer.
+func (r *reports) status(text string) {
+	r.mu.Lock()
+	if r.asking < maxAsking {
+		r.asking++
+		r.asked = wire.AppendStatusText(r.asked, text)
+	}
+	r.mu.Unlock()
+	r.signal()
+}
 
 func (r *reports) close() {
 	r.mu.Lock()
@@ -72,13 +81,14 @@ func (r *reports) take() (b []byte, drops, ended bool) {
 		}
 		b = append(b, m...)
 	}
+	b = append(b, r.asked...)
 	for _, m := range r.texts {
 		drops = drops || wire.Type(m[0]) == wire.TypeDrop
 		b = append(b, m...)
 	}
 	b = append(b, last...)
 	r.ended = r.ended || last != nil
-	r.replies, r.texts = r.replies[:0], r.texts[:0]
+	r.replies, r.asked, r.asking, r.texts = r.replies[:0], nil, 0, r.texts[:0]
 	return b, drops && last == nil, r.ended
 }
 
