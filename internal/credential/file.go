@@ -22,6 +22,9 @@ const (
 	// settle is for how long a changed file must not have changed again before it replaces credentials that are still good: whoever writes it
 	// in place may be in the middle of the token.
 	settle = time.Second
+	// reread is how often a file is read although it looks unchanged: two writes within one tick of the file system's clock (2 s on FAT), or a
+	// copy that preserves times, can leave size and time as they were.
+	reread = time.Minute
 	// justNow: credentials younger than this are taken for an answer to a server that has refused the ones before.
 	justNow = 10 * time.Second
 )
@@ -35,16 +38,17 @@ type FileConfig struct {
 }
 
 // File is a provider that reads a file in the form of the AWS shared credentials file, see [ParseFile]. It is read again when its time, size
-// or inode has changed and it has been quiet for a second. One that is incomplete, or gone, leaves the last good credentials in use. It is
+// or inode has changed and it has been quiet for a second, and once a minute in any case. One that is incomplete, or gone, leaves the last good credentials in use. It is
 // best replaced by rename.
 type File struct {
 	cfg FileConfig
 
 	mu      sync.Mutex
 	checked time.Time
-	seen    stamp // of the content in use
-	changed stamp // another one
-	since   time.Time
+	seen    stamp     // of the content in use
+	read    time.Time // when it was read
+	last    stamp     // of the last look
+	since   time.Time // when last was first seen
 	warned  fs.FileMode
 	has     bool
 	c       sigv4.Credentials
@@ -116,32 +120,37 @@ func within(now, t time.Time, d time.Duration) bool {
 func (f *File) look(at time.Time, must bool) {
 	info, err := os.Stat(f.cfg.Path)
 	if err != nil {
+		f.last = stamp{}
 		f.fail(err)
 		return
 	}
-	now := stamp{info.ModTime(), info.Size(), info}
-	if f.seen.same(now) && !must {
-		f.changed, f.err = stamp{}, nil
+	if !info.Mode().IsRegular() { // opening a pipe may wait for ever
+		f.fail(fmt.Errorf("%s is not a regular file", f.cfg.Path))
 		return
 	}
-	if f.has && !must {
-		if !f.changed.same(now) {
-			f.changed, f.since = now, at
-		}
-		if within(at, f.since, settle) {
+	now := stamp{info.ModTime(), info.Size(), info}
+	if !f.last.same(now) {
+		f.last, f.since = now, at
+	}
+	quiet := !within(at, f.since, settle) || !f.has && at.Sub(now.mod) >= settle
+	if !must && f.seen.same(now) {
+		if within(at, f.read, reread) {
+			f.err = nil
 			return
 		}
+	} else if !must && f.has && !quiet {
+		return
 	}
 	if open := info.Mode().Perm() & 0o007; open != 0 && open != f.warned {
 		f.warned = open
 		f.cfg.Logger.Warn("credentials file can be used by everybody", "file", f.cfg.Path, "mode", info.Mode().Perm().String(), "hint", "chmod 600")
 	}
-	c, err := f.read(now)
+	c, err := f.load(now, quiet)
 	if err != nil {
 		f.fail(err) // and look again next time: it may be half written
 		return
 	}
-	f.seen, f.changed = now, stamp{}
+	f.seen, f.read = now, at
 	if f.has && c != f.c {
 		f.cfg.Logger.Info("credentials file has changed", "file", f.cfg.Path, "access_key", c.AccessKeyID)
 	}
@@ -160,8 +169,9 @@ func (f *File) fail(err error) {
 	f.err = err
 }
 
-// read reads the file, which has to be the one of s from the first byte to the last.
-func (f *File) read(s stamp) (sigv4.Credentials, error) {
+// load reads the file, which has to be the one of s from the first byte to the last. One that is not quiet must end with a line end: a part
+// of a secret looks like a whole one.
+func (f *File) load(s stamp, quiet bool) (sigv4.Credentials, error) {
 	r, err := os.Open(f.cfg.Path)
 	if err != nil {
 		return sigv4.Credentials{}, err
@@ -182,6 +192,9 @@ func (f *File) read(s stamp) (sigv4.Credentials, error) {
 	c, err := ParseFile(string(b), f.cfg.Profile)
 	if err != nil {
 		return sigv4.Credentials{}, fmt.Errorf("%s: %w", f.cfg.Path, err)
+	}
+	if !quiet && b[len(b)-1] != '\n' {
+		return sigv4.Credentials{}, fmt.Errorf("%s: the last line has no line end: it may be half written", f.cfg.Path)
 	}
 	return c, nil
 }

@@ -48,7 +48,7 @@ func TestParseFile(t *testing.T) {
 		{"another section only", ini("other", some), "default", sigv4.Credentials{}, "no section [default]"},
 		{"empty", "", "default", sigv4.Credentials{}, "id is empty"},
 		{"cut off before the secret", ini("default", some)[:50], "default", sigv4.Credentials{}, "secret access key is empty"},
-		{"cut off in the secret", strings.TrimSuffix(ini("default", plain), "EXAMPLEKEY\n"), "default", sigv4.Credentials{}, "half written"},
+		{"no last line end", strings.TrimSuffix(ini("default", plain), "\n"), "default", plain, ""},
 		{"cut off before the token", ini("default", sigv4.Credentials{AccessKeyID: someTempID, SecretAccessKey: someSecret}), "default", sigv4.Credentials{}, "token is missing"},
 		{"zeros, as after a power cut", strings.Repeat("\x00", 200), "default", sigv4.Credentials{}, "id is empty"},
 		{"a secret of two words", "aws_access_key_id=" + someID + "\naws_secret_access_key=" + someSecret + " x\n", "default", sigv4.Credentials{}, "characters"},
@@ -175,6 +175,77 @@ func TestAFileThatIsBeingWrittenLeavesTheOldCredentials(t *testing.T) {
 	if n := strings.Count(k.log.String(), "the last ones stay"); n < 2 || n > 6 {
 		t.Errorf("%d lines about files that cannot be used, want one each time the reason is another one:\n%s", n, k.log.String())
 	}
+}
+
+// A last line without an end may be the first half of a longer one. When nothing more comes it is whole.
+func TestAFileWithoutALastLineEndIsUsedWhenItIsQuiet(t *testing.T) {
+	for name, whole := range map[string]string{"the secret last": strings.Split(text(1), "aws_session_token")[0] + "\n", "the token last": text(1)} {
+		t.Run(name, func(t *testing.T) {
+			k := newKeyFile(t)
+			whole = strings.Replace(strings.TrimSpace(whole), "ASIA", "AKIA", 1)
+			k.write(whole[:len(whole)-5])
+			for range 2 {
+				if _, err := k.p.Retrieve(t.Context()); !errors.Is(err, credential.ErrNone) || !strings.Contains(err.Error(), "half written") {
+					t.Errorf("Retrieve = %v", err)
+				}
+				if err := k.p.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), "half written") {
+					t.Errorf("Refresh = %v", err)
+				}
+				k.now = k.now.Add(700 * time.Millisecond)
+				k.write(whole[:len(whole)-2])
+			}
+			k.write(whole)
+			k.p.Retrieve(t.Context())
+			for range 2 { // noticed, then quiet for a second
+				k.now = k.now.Add(time.Second)
+				k.p.Retrieve(t.Context())
+			}
+			want, err := credential.ParseFile(whole, "default")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := k.p.Retrieve(t.Context()); err != nil || got != want {
+				t.Errorf("Retrieve = %s, %v", got.AccessKeyID, err)
+			}
+			k.now = k.now.Add(2 * time.Minute)
+			if err := k.p.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), "still has") {
+				t.Errorf("Refresh of the same = %v", err)
+			}
+			// After a start a file that is older than a second is quiet.
+			info, err := os.Stat(k.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := credential.NewFile(credential.FileConfig{Path: k.path, Now: func() time.Time { return info.ModTime().Add(time.Second) }})
+			if got := retrieve(t, p); got != want {
+				t.Errorf("after a start Retrieve = %s", got.AccessKeyID)
+			}
+		})
+	}
+}
+
+// Two writes within one tick of the file system's clock (2 s on FAT), or a copy that preserves times, look like none.
+func TestAFileThatLooksTheSameIsReadAgainAfterAMinute(t *testing.T) {
+	k := newKeyFile(t)
+	at := time.Unix(2e9, 0)
+	write := func(n int) {
+		k.write(text(n))
+		if err := os.Chtimes(k.path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(1)
+	k.want(1)
+	write(2)
+	k.now = k.now.Add(2 * time.Second)
+	k.want(1) // nothing tells of it
+	k.now = k.now.Add(time.Minute)
+	k.want(2)
+	write(3)
+	if err := k.p.Refresh(t.Context()); err != nil {
+		t.Errorf("Refresh = %v", err)
+	}
+	k.want(3)
 }
 
 func TestRefreshReadsTheFileAtOnce(t *testing.T) {

@@ -58,11 +58,6 @@ func ParseFile(text, profile string) (sigv4.Credentials, error) {
 	if c == (sigv4.Credentials{}) && sections && !found {
 		return c, fmt.Errorf("there is no section [%s]", profile)
 	}
-	// A file that ends in the middle of a secret is complete to the eye.
-	if last := strings.TrimRight(text, " \t"); !strings.HasSuffix(last, "\n") && c.SecretAccessKey != "" && c.SessionToken == "" &&
-		strings.HasSuffix(last, string(c.SecretAccessKey)) {
-		return sigv4.Credentials{}, errors.New("the last line, with the secret access key, has no line end: it may be half written")
-	}
 	if err := Check(c); err != nil {
 		return sigv4.Credentials{}, err
 	}
