@@ -177,8 +177,11 @@ func TestAnErrorThatPassesDoesNotMakeAnItemCorrupt(t *testing.T) {
 	if _, ok := s.Oldest(); ok {
 		t.Error("an item without its header")
 	}
-	if _, err := s.Read(it, make([]byte, it.Size)); err == nil {
-		t.Error("Read without a file")
+	if _, err := s.Read(it, make([]byte, it.Size)); !errors.Is(err, syscall.EMFILE) || errors.Is(err, uploader.ErrSpoolCorrupt) {
+		t.Errorf("Read = %v, want EMFILE: the item is whole", err)
+	}
+	if err := s.Delete(it); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("Delete = %v, want EMFILE: the item is there", err)
 	}
 	if _, err := openOn(f, Config{MaxBytes: 1 << 20}); !errors.Is(err, syscall.EMFILE) {
 		t.Errorf("New = %v, want the error: nothing may be thrown away for it", err)

@@ -43,16 +43,20 @@ type folder struct {
 // openFolder makes the folder if it is missing (its parent must be there, else the flash may not be mounted) and takes it for this process
 // until it is closed.
 func openFolder(path string) (d *folder, locked bool, err error) {
+	path = filepath.Clean(path) // a slash at its end would make it its own parent
 	parent := filepath.Dir(path)
 	switch err := os.Mkdir(path, 0o700); {
 	case err == nil:
 		if err := syncFolder(parent); err != nil {
+			_ = os.Remove(path) // else the next start takes it for one that is
 			return nil, false, fmt.Errorf("the new folder %s is not on disk: %w", path, err)
 		}
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, false, fmt.Errorf("the folder %s for spools is missing: make it, or mount the flash that it should be on", parent)
 	case !errors.Is(err, fs.ErrExist):
 		return nil, false, fmt.Errorf("the folder for the spool cannot be made: %w", err)
+	default: // the start that made it may have been killed before this; a parent that cannot be read is one that others have made
+		_ = syncFolder(parent)
 	}
 	info, err := os.Stat(path)
 	if err != nil {

@@ -178,8 +178,8 @@ func (s *Spool) Oldest() (uploader.SpoolItem, bool) {
 	return it, err == nil
 }
 
-// index returns where an item is in the list, -1 if it is not there.
-func (s *Spool) index(it *uploader.SpoolItem) int {
+// index returns where an item is in the list, -1 if it is not there, or a passing error that hides whether it is.
+func (s *Spool) index(it *uploader.SpoolItem) (int, error) {
 	for i, e := range s.files {
 		if int64(e.size) != int64(it.Size) || e.crc != it.CRC32C { // hardly ever equal by chance
 			continue
@@ -191,13 +191,16 @@ func (s *Spool) index(it *uploader.SpoolItem) int {
 		} else {
 			have, _, err = s.head(e.seq)
 		}
+		if passing(err) {
+			return -1, err
+		}
 		if err == nil && have.Start.Equal(it.Start) {
 			if have.Start = it.Start; have == *it {
-				return i
+				return i, nil
 			}
 		}
 	}
-	return -1
+	return -1, nil
 }
 
 // Read implements uploader.Spool: the first it.Size bytes of dst become the segment. No other memory is needed for it.
@@ -209,7 +212,10 @@ func (s *Spool) Read(it uploader.SpoolItem, dst []byte) (int, error) {
 	if it.Size < 0 || len(dst) < it.Size {
 		return 0, fmt.Errorf("spool: %s: room for %d bytes, %d are needed: %w", it.Key, len(dst), it.Size, io.ErrShortBuffer)
 	}
-	i := s.index(&it)
+	i, err := s.index(&it)
+	if err != nil {
+		return 0, fmt.Errorf("spool: %s: %w", it.Key, err)
+	}
 	if i < 0 {
 		return 0, fmt.Errorf("spool: %w: %s is not there", uploader.ErrSpoolCorrupt, it.Key)
 	}
@@ -252,7 +258,10 @@ func (s *Spool) Delete(it uploader.SpoolItem) error {
 		return err
 	}
 	defer s.op.Unlock()
-	i := s.index(&it)
+	i, err := s.index(&it)
+	if err != nil {
+		return fmt.Errorf("spool: delete %s: %w", it.Key, err)
+	}
 	if i < 0 {
 		return nil
 	}

@@ -429,6 +429,7 @@ func TestNewSaysWhatIsWrongWithTheFolder(t *testing.T) {
 		want string
 	}{
 		"the card is not mounted": {spool.Config{Dir: filepath.Join(base, "card", "cam"), MaxBytes: 1}, "mount the flash"},
+		"a slash at the end":      {spool.Config{Dir: filepath.Join(base, "card", "cam") + "/", MaxBytes: 1}, "the folder " + filepath.Join(base, "card") + " for spools"},
 		"it is a file":            {spool.Config{Dir: file, MaxBytes: 1}, "is a file"},
 		"below a file":            {spool.Config{Dir: filepath.Join(file, "cam"), MaxBytes: 1}, "not a directory"},
 		"no folder":               {spool.Config{MaxBytes: 1}, "needs a folder"},
