@@ -120,7 +120,6 @@ func within(now, t time.Time, d time.Duration) bool {
 func (f *File) look(at time.Time, must bool) {
 	info, err := os.Stat(f.cfg.Path)
 	if err != nil {
-		f.last = stamp{}
 		f.fail(err)
 		return
 	}

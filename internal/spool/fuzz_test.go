@@ -4,8 +4,29 @@ package spool
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
 	"testing"
 )
+
+// Figures that no program writes are refused although the checksum is right.
+func TestAHeaderWithImpossibleFiguresIsRefused(t *testing.T) {
+	it, _ := item(1)
+	good, err := appendHeader(nil, &it)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, at := range map[string]int{"nanoseconds": 27, "pictures": 31, "duration": 39, "size": 51, "flags": 61, "the last two bytes": 63} {
+		b := bytes.Clone(good)
+		b[at] |= 0x80
+		binary.LittleEndian.PutUint32(b[12:], 0)
+		binary.LittleEndian.PutUint32(b[12:], crc32.Checksum(b, castagnoli()))
+		if got, _, err := parseHeader(b); !errors.Is(err, errHeader) {
+			t.Errorf("%s: %+v, %v", what, got, err)
+		}
+	}
+}
 
 func FuzzHeader(f *testing.F) {
 	for n := range 3 {
