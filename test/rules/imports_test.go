@@ -72,7 +72,11 @@ var may = map[string][]string{
 	"internal/s3server":  {"segment"},
 	"internal/push":      {"uploader", "mpegts", "internal/h264", "internal/aac"},
 	"internal/simcam":    {"uploader", "internal/h264", "internal/aac"},
-	"internal/awslambda": {"internal/httpapi", "internal/cache", "playback", "s3", "segment", "uploader", "internal/webui", "mpegts"},
+	"internal/awslambda": {"internal/httpapi", "internal/cache", "internal/demosite", "internal/buildinfo", "internal/sigv4", "playback", "s3", "segment", "mpegts"},
+	"internal/demosite":  {"internal/simcam", "internal/webui", "internal/sigv4", "internal/buildinfo", "uploader", "s3", "segment"},
+	"internal/deploy":    {"deploy/cloudformation", "internal/buildinfo"},
+	"internal/provision": {"segment"},
+	"internal/cost":      {},
 }
 
 // standardOnly lists the packages that end up in cameras: nothing but the standard library without net/http, and ours.
@@ -80,7 +84,7 @@ var standardOnly = []string{"segment", "mpegts", "uploader", "internal/h264", "i
 	"internal/s3put", "internal/credential", "internal/spool", "internal/agent", "cmd/s3cam-agent"}
 
 // joinsS3 lists who may join the device's and the playback's small interfaces to a concrete S3 client or engine.
-var joinsS3 = []string{"cmd/", "internal/agent", "internal/standalone", "internal/awslambda"}
+var joinsS3 = []string{"cmd/", "internal/agent", "internal/standalone", "internal/awslambda", "internal/demosite"}
 
 func TestImportRules(t *testing.T) {
 	seen := map[string]bool{}
