@@ -12,9 +12,9 @@
 # Each goes to FOLDER/TARGET/s3cam-agent (default build/TARGET/s3cam-agent): static, stripped, the same bytes for the same source
 # and toolchain wherever it is built. What is special about the build, and why, with figures, is in docs/design/device.md:
 #
-# - Three files of the toolchain are replaced by patched copies, made here from the toolchain in use: a 32 MiB buffer that is declared and
-#   never used, log/slog's default handler (it brings encoding/json), and the linker's tables of line numbers. When the toolchain
-#   has not the lines to patch, the build stops and says so.
+# - Some files of the toolchain are replaced by patched copies, made here from the toolchain in use: a 32 MiB buffer that is declared and
+#   never used, log/slog's default handler (it brings encoding/json), the linker's tables of line numbers, and what a camera's TLS client
+#   never uses (agent-crypto.sh). When the toolchain has not the lines to patch, the build stops and says so.
 # - Inlining is off but for the packages that bytes of video pass through.
 #
 # scripts/agent-build.sh test ARGUMENTS runs `go test` on this machine with the same compiler flags.
@@ -75,20 +75,22 @@ mkdir -p "$dir"
 # place moves a file only when it differs: other builds may be reading the old one at this moment.
 place() { if cmp -s "$1" "$2"; then rm -f "$1"; else chmod "$3" "$1" && mv -f "$1" "$2"; fi; }
 
-# patch FILE LINES SED... makes a patched copy of a file of the toolchain, in which exactly LINES lines differ (new ones count).
+# patch FILE -N+M/SUM SED... makes a patched copy of a file of the toolchain, in which exactly N of its lines are gone and M are new (a line that
+# is changed counts as both), and which they are: SUM is the cksum of these lines as diff shows them.
 patch() {
 	local file=$1 lines=$2 copy tmp differ
 	shift 2
 	copy=$dir/$(echo "$file" | tr / -)
 	tmp=$(mktemp "$dir/patch.XXXXXX")
-	differ=0
+	differ="no such file"
 	if [ -f "$root/$file" ]; then
 		sed "$@" "$root/$file" >"$tmp"
-		differ=$(diff "$root/$file" "$tmp" | grep -c '^>') || true
+		differ=$(diff "$root/$file" "$tmp" | awk '/^</ { n++ } /^>/ { m++ } END { printf "-%d+%d/", n, m }')
+		differ+=$(diff "$root/$file" "$tmp" | grep '^[<>]' | cksum | cut -d ' ' -f 1) || true
 	fi
 	if [ "$differ" != "$lines" ]; then
 		rm -f "$tmp"
-		die "$($go version) differs from what this script knows how to patch (Go 1.26): $differ lines instead of $lines of
+		die "$($go version) differs from what this script knows how to patch (Go 1.26): lines $differ instead of $lines of
 $root/$file
 Look at that file and teach this script the new lines, or use Go 1.26. Or build with S3CAM_OVERLAY=none and see what
 'go test ./test/size' says then: sizes, and .noptrbss, which some kernels before 5.2 make the difference between starting and not."
@@ -110,18 +112,20 @@ replace=()
 case ${S3CAM_OVERLAY:-} in
 "")
 	# The scratch buffer of FIPS mode becomes one that is allocated at first use.
-	patch src/crypto/internal/fips140/drbg/entropy_fips140.go 10 \
+	patch src/crypto/internal/fips140/drbg/entropy_fips140.go -3+10/3822187016 \
 		-e 's/^var memory entropy\.ScratchBuffer$/var memory *entropy.ScratchBuffer\n\nfunc scratch() *entropy.ScratchBuffer {\n\tif memory == nil {\n\t\tmemory = new(entropy.ScratchBuffer)\n\t}\n\treturn memory\n}/' \
 		-e 's/entropy\.Seed(&memory)/entropy.Seed(scratch())/'
 	# slog.Default discards; the agent makes its own logger.
-	patch src/log/slog/logger.go 1 \
+	patch src/log/slog/logger.go -2+1/4064912711 \
 		-e 's/^\tdefaultLogger\.Store(New(newDefaultHandler(loginternal\.DefaultOutput)))$/\tdefaultLogger.Store(New(DiscardHandler))/' \
 		-e '/^\tloginternal "log\/internal"$/d'
+	# shellcheck source=scripts/agent-crypto.sh
+	. scripts/agent-crypto.sh
 	overlay std
 	build+=(-overlay "$dir/std.json")
 	if [ -z "${S3CAM_LINES:-}" ]; then
 		# A linker that leaves out which line and file each instruction comes from. Panics then name functions and offsets.
-		patch src/cmd/link/internal/ld/pcln.go 4 \
+		patch src/cmd/link/internal/ld/pcln.go -3+4/3377783345 \
 			-e 's/^\t\tpcSyms := \[\]loader\.Sym{pcsp, pcfile, pcline}$/\t\tpcSyms, _, _ := []loader.Sym{pcsp}, pcfile, pcline/' \
 			-e 's/^\(\t\t\toff = sb\.SetUint32(ctxt\.Arch, off, uint32(\)ldr\.SymValue(pc\(file\|line\))))$/\10*pc\2))/' \
 			-e 's/^func walkFilenames(.*) {$/&\n\treturn/'

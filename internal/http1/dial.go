@@ -41,6 +41,13 @@ func (cfg *Config) prepare() {
 	if cfg.TLS.MinVersion == 0 {
 		cfg.TLS.MinVersion = tls.VersionTLS12
 	}
+	if cfg.TLS.CipherSuites == nil {
+		cfg.TLS.CipherSuites = []uint16{ // of TLS 1.2; crypto/tls has its own order
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		}
+	}
 	if cfg.TLS.ClientSessionCache == nil {
 		cfg.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(1) // its key is the server's name
 	}
@@ -88,7 +95,7 @@ func (c *Client) dialOnce(ctx context.Context, chachaOnly bool) (cn *conn, restr
 	cancel()
 	if err != nil {
 		l.abort()
-		return nil, restricted, fail("handshake", err)
+		return nil, restricted, fail("handshake", explain(err))
 	}
 	state := t.ConnectionState()
 	c.count(func(s *Stats) {

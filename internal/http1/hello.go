@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"os"
 	"sync"
 	_ "unsafe" // for go:linkname
@@ -93,3 +94,21 @@ func mayBeCipher(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && !errors.As(err, &cert) && !errors.As(err, &unknown) &&
 		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded)
 }
+
+// explain adds to a server's handshake_failure, which says nothing, what it usually means.
+func explain(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" && op.Err.Error() == "tls: handshake failure" {
+		return refusedError{err}
+	}
+	return err
+}
+
+// refusedError is the end of a handshake by a server that found nothing to agree on.
+type refusedError struct{ err error }
+
+func (e refusedError) Error() string {
+	return e.err.Error() + " (the server needs a certificate with a key of RSA, P-256 or P-384, and TLS 1.3, or 1.2 with ECDHE and AES-GCM or ChaCha20)"
+}
+
+func (e refusedError) Unwrap() error { return e.err }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -81,7 +82,11 @@ func TestScriptStopsWhenTheToolchainDiffers(t *testing.T) {
 		entropy = "src/crypto/internal/fips140/drbg/entropy_fips140.go"
 		logger  = "src/log/slog/logger.go"
 		pcln    = "src/cmd/link/internal/ld/pcln.go"
+		suites  = "src/crypto/tls/cipher_suites.go"
+		verify  = "src/crypto/x509/x509.go"
 	)
+	patched := regexp.MustCompile(`\bpatch (\S+)`).FindAllStringSubmatch(read(t, root+"/scripts/agent-build.sh")+
+		strings.NewReplacer("$tls", "src/crypto/tls", "$x509", "src/crypto/x509", "$internal", "src/crypto/internal/fips140").Replace(read(t, root+"/scripts/agent-crypto.sh")), -1)
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +105,10 @@ func TestScriptStopsWhenTheToolchainDiffers(t *testing.T) {
 		{name: "the buffer is used once more", file: entropy, old: "retries++;", new: "entropy.Seed(&memory)\n\t\tretries++;", wantErr: "S3CAM_OVERLAY=none"},
 		{name: "the default logger is made otherwise", file: logger, old: "defaultLogger.Store(", new: "defaultLogger.Set(", wantErr: logger},
 		{name: "the linker has another table", file: pcln, old: "{pcsp, pcfile, pcline}", new: "{pcsp, pcfile, pcline, pccolumn}", wantErr: pcln},
+		{name: "a cipher suite more to leave out", file: suites, old: "\t{TLS_RSA_WITH_RC4_128_SHA, 16", new: "\t{TLS_RSA_WITH_RC4_256_SHA},\n\t{TLS_RSA_WITH_RC4_128_SHA, 16", wantErr: suites},
+		{name: "a cipher suite of another name", file: suites, old: "\t{TLS_RSA_WITH_RC4_128_SHA, 16", new: "\t{TLS_RSA_WITH_RC4_256_SHA, 16", wantErr: suites},
+		{name: "a curve is read otherwise", file: verify, old: "return elliptic.P521()", new: "return newP521()", wantErr: verify},
+		{name: "signatures are checked otherwise", file: verify, old: "if !ed25519.Verify(pub, signed", new: "if !verifyEd25519(pub, signed", wantErr: verify},
 		{name: "the linker differs and lines are wanted", file: pcln, env: "S3CAM_LINES=keep"},
 		{name: "the buffer's file is gone and the user knows", file: entropy, env: "S3CAM_OVERLAY=none"},
 		{name: "the user wants something unknown", env: "S3CAM_OVERLAY=maybe", wantErr: "it may only be 'none'"},
@@ -113,7 +122,12 @@ func TestScriptStopsWhenTheToolchainDiffers(t *testing.T) {
 			write(t, filepath.Join(dir, "go"), "#!/bin/sh\ncase $1 in\nenv) echo "+goRoot+" ;;\nversion) echo go version go1.99 ;;\n"+
 				"build) while [ $# -gt 0 ]; do [ $1 = -o ] && : >$2; shift; done ;;\nesac\n")
 			write(t, filepath.Join(dir, "src/scripts/agent-build.sh"), read(t, root+"/scripts/agent-build.sh"))
-			for _, f := range []string{entropy, logger, pcln} {
+			write(t, filepath.Join(dir, "src/scripts/agent-crypto.sh"), read(t, root+"/scripts/agent-crypto.sh"))
+			for _, m := range patched {
+				f := m[1]
+				if !strings.HasPrefix(f, "src/") {
+					continue // of a comment
+				}
 				text := read(t, filepath.Join(real, f))
 				if f == tt.file {
 					if tt.old == "" {
