@@ -93,6 +93,16 @@ func NewDemuxer(r io.Reader) *Demuxer {
 	return d
 }
 
+// ResetBytes makes d read data as a new input, from its beginning, as a new Demuxer would. Its buffers for units are used again,
+// and data is read in place, without a copy, so it must stay unchanged as long as d reads it. With this a day of segments
+// is taken apart without an allocation for each.
+func (d *Demuxer) ResetBytes(data []byte) {
+	video, audio := d.streams[0].buf, d.streams[1].buf
+	*d = Demuxer{buf: data, readErr: io.EOF, refused: d.refused[:0]}
+	d.streams[0].kind, d.streams[0].buf = Video, video[:0]
+	d.streams[1].kind, d.streams[1].buf = Audio, audio[:0]
+}
+
 // Skipped gives the number of bytes so far that belonged to no whole packet: garbage, and a packet cut at the end.
 func (d *Demuxer) Skipped() int64 { return d.skipped }
 
