@@ -196,7 +196,7 @@ func (a answer) write(w http.ResponseWriter, ownCORS bool) {
 		case name == "Content-Length" || name == "Date" || name == "Connection" || name == "Transfer-Encoding":
 		case ownCORS && strings.HasPrefix(name, "Access-Control-"):
 		default:
-			h.Set(name, value)
+			h.Add(name, value)
 		}
 	}
 	for _, c := range a.cookies {
