@@ -22,13 +22,13 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	only := fs.String("only", "", "run one muxer (memcpy, s3cam, astits) and print the bytes it wrote")
+	only := fs.String("only", "", "run one muxer (memcpy, s3cam, astits), or clip or clip-files, and print the bytes it wrote")
 	passes := fs.Int("passes", 1, "with -only: how many times")
 	pack := fs.String("pack", "", "with -only: the input file, as `bench report` leaves it in -dir")
 	dir := fs.String("dir", "../build/bench", "where inputs and helper programs are kept")
 	libav := fs.String("libav", "", "the program built from libav/mux.c; empty leaves libavformat out")
 	s3cam := fs.String("s3cam", "", "the s3cam program; empty leaves serving out")
-	part := fs.String("part", "", "report one part only: mux, presign, list, put, replay, serve")
+	part := fs.String("part", "", "report one part only: mux, presign, list, put, replay, clip, serve")
 	bare := fs.String("bare", "", "serve this folder's bodies with a bare net/http handler, as the peer of -part serve")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -37,7 +37,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if *only != "" {
-		return runOnly(*only, *pack, *passes, stdout)
+		return runOnly(*only, *pack, *dir, *passes, stdout)
 	}
 	if *bare != "" {
 		return serve.Bare(*bare, stdout)
@@ -45,7 +45,23 @@ func run(args []string, stdout, stderr io.Writer) error {
 	return report(config{*dir, *libav, *s3cam, *part}, stdout)
 }
 
-func runOnly(name, pack string, passes int, stdout io.Writer) error {
+func runOnly(name, pack, dir string, passes int, stdout io.Writer) error {
+	if name == "clip" || name == "clip-files" {
+		in, err := readPack(pack)
+		if err != nil {
+			return err
+		}
+		r := record(in)
+		if name == "clip-files" {
+			return clipFiles(r, dir, passes)
+		}
+		m := &memory{b: make([]byte, 8<<20)}
+		for range passes {
+			clipMemory(r, m)
+		}
+		fmt.Fprintln(stdout, m.n)
+		return nil
+	}
 	mux, ok := muxers[name]
 	if !ok {
 		return fmt.Errorf("no muxer %q", name)

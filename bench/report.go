@@ -53,6 +53,7 @@ func report(cfg config, out io.Writer) error {
 		{"list", reportList},
 		{"put", reportPut},
 		{"replay", reportReplay},
+		{"clip", func(g *goals) error { return reportClip(g, cfg.dir) }},
 		{"serve", func(g *goals) error { return reportServe(g, cfg.dir, cfg.s3cam) }},
 	}
 	known := false

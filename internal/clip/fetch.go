@@ -11,7 +11,6 @@ import (
 type fetched struct {
 	data []byte
 	err  error
-	own  bool // data is a buffer to be used again
 }
 
 // each reads the segments in order, one ahead of the one that visit is given, until visit fails. data is valid during the call.
@@ -20,16 +19,15 @@ func (c *Clip) each(ctx context.Context, visit func(i int, data []byte, err erro
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	// The one that is visited, the one that waits.
+	// The one that is visited, which is the first at first, and the one that waits.
 	free := make(chan []byte, 2)
-	free <- nil
 	free <- nil
 	ready := make(chan fetched)
 	wg.Go(func() {
 		for i := range c.segments {
 			var f fetched
 			switch {
-			case i == 0 && c.first != nil:
+			case i == 0:
 				f.data = c.first
 			case i == len(c.segments)-1 && c.last != nil:
 				f.data = c.last
@@ -40,7 +38,6 @@ func (c *Clip) each(ctx context.Context, visit func(i int, data []byte, err erro
 				case <-ctx.Done():
 					return
 				}
-				f.own = true
 				f.data, f.err = c.fetch(ctx, &c.segments[i], buf[:0])
 			}
 			select {
@@ -60,11 +57,9 @@ func (c *Clip) each(ctx context.Context, visit func(i int, data []byte, err erro
 		if err := visit(i, f.data, f.err); err != nil {
 			return err
 		}
-		if i == 0 {
-			c.first = nil // not needed any more
-		}
-		if f.own {
-			free <- f.data
+		c.first = nil
+		if i < len(c.segments)-1 {
+			free <- f.data // no longer needed, so its memory is used again
 		}
 	}
 	return nil

@@ -95,16 +95,11 @@ func (r *reader) next() (item, error) {
 			return it, nil
 		}
 		u, err := r.demux.Next()
-		var refused *mpegts.UnsupportedError
-		switch {
-		case errors.As(err, &refused) && r.isVideo(refused):
-			return item{}, fmt.Errorf("%w: %v", ErrUnsupported, err)
-		case errors.As(err, &refused):
-			continue // sound of another kind
-		case errors.Is(err, io.EOF):
-			return item{}, io.EOF
-		case err != nil:
-			return item{}, fmt.Errorf("%w: %v", ErrDamaged, err)
+		if err != nil {
+			if err = r.judge(err); err != nil {
+				return item{}, err
+			}
+			continue
 		}
 		if u.Kind == mpegts.Audio {
 			if it, bad := r.takeSound(&u); bad {
@@ -133,6 +128,20 @@ func (r *reader) next() (item, error) {
 		}
 		return it, nil
 	}
+}
+
+// judge tells what an error of the demuxer means for the segment; nil: nothing.
+func (r *reader) judge(err error) error {
+	var refused *mpegts.UnsupportedError
+	switch {
+	case errors.As(err, &refused) && r.isVideo(refused):
+		return fmt.Errorf("%w: %v", ErrUnsupported, err)
+	case errors.As(err, &refused):
+		return nil // sound of another kind
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	}
+	return fmt.Errorf("%w: %v", ErrDamaged, err)
 }
 
 func (r *reader) isVideo(e *mpegts.UnsupportedError) bool {

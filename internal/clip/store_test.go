@@ -52,7 +52,7 @@ func (s *store) fetch(ctx context.Context, key string, _ int64, dst []byte) ([]b
 	if !ok {
 		return dst, fmt.Errorf("get: %w", clip.ErrMissing)
 	}
-	return append(dst[:0], b...), ctx.Err()
+	return append(slices.Grow(dst[:0], len(b)), b...), ctx.Err()
 }
 
 // list is what a listing of the whole bucket gives.

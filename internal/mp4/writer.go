@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/s3cam/s3cam/internal/aac"
 	"github.com/s3cam/s3cam/internal/h264"
@@ -185,6 +186,9 @@ func (w *Writer) appendUnit(au []byte) (slice bool) {
 			w.foreign = w.foreign || !known
 		case h264.TypeSlice, h264.TypeIDR, h264.TypePartitionA:
 			slice = true
+		}
+		if more := len(nal) + lengthBytes; cap(t.data)-len(t.data) < more {
+			t.data = slices.Grow(t.data, max(more, cap(t.data), 256<<10)) // a few times per file, not per picture
 		}
 		t.data = binary.BigEndian.AppendUint32(t.data, uint32(len(nal)))
 		t.data = append(t.data, nal...)
