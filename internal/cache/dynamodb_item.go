@@ -175,7 +175,7 @@ func decodeItem(id string, item map[string]types.AttributeValue) (dynItem, error
 	switch {
 	case w.ID != id:
 		return it, fmt.Errorf("%w: it holds the window of %q", errUnreadable, w.ID)
-	case w.MediaSequence < 0 || w.DiscontinuitySequence < 0 || (len(w.Entries) > 0 && w.TargetDuration < 1):
+	case w.MediaSequence < 0 || w.DiscontinuitySequence < 0 || w.TargetDuration < 0:
 		return it, fmt.Errorf("%w: its window has numbers that no window has", errUnreadable)
 	}
 	if list, ok := item[attrParts].(*types.AttributeValueMemberL); ok {

@@ -4,12 +4,9 @@ package cache_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +20,7 @@ func window(id string, version int64, entries int, expires time.Time) playback.W
 	return playback.Window{ID: id, Version: version, Expires: expires, Entries: make([]playback.Entry, entries)}
 }
 
-func load(t *testing.T, m *cache.Memory, id string) playback.Window {
+func load(t *testing.T, m playback.WindowStore, id string) playback.Window {
 	t.Helper()
 	w, err := m.Load(t.Context(), id)
 	if err != nil {
@@ -32,83 +29,10 @@ func load(t *testing.T, m *cache.Memory, id string) playback.Window {
 	return w
 }
 
-func save(t *testing.T, m *cache.Memory, w playback.Window) {
+func save(t *testing.T, m playback.WindowStore, w playback.Window) {
 	t.Helper()
 	if err := m.Save(t.Context(), w); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestSaveComparesAndSwaps(t *testing.T) {
-	m := cache.NewMemory(cache.MemoryConfig{})
-	if w := load(t, m, "a"); w.Version != 0 || w.ID != "a" || len(w.Entries) != 0 {
-		t.Errorf("of nothing: %+v", w)
-	}
-	if err := m.Save(t.Context(), window("a", 3, 1, now)); !errors.Is(err, playback.ErrConflict) {
-		t.Errorf("saving version 3 over nothing: %v, want ErrConflict", err)
-	}
-	save(t, m, window("a", 0, 1, now))
-	if err := m.Save(t.Context(), window("a", 0, 2, now)); !errors.Is(err, playback.ErrConflict) {
-		t.Errorf("creating it again: %v, want ErrConflict", err)
-	}
-	w := load(t, m, "a")
-	if w.Version != 1 || len(w.Entries) != 1 {
-		t.Errorf("loaded %+v", w)
-	}
-	w.MediaSequence = 7
-	save(t, m, w)
-	if err := m.Save(t.Context(), w); !errors.Is(err, playback.ErrConflict) {
-		t.Errorf("the same version twice: %v, want ErrConflict", err)
-	}
-	if got := load(t, m, "a"); got.Version != 2 || got.MediaSequence != 7 {
-		t.Errorf("loaded %+v", got)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := m.Load(ctx, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("load: %v", err)
-	}
-	if err := m.Save(ctx, load(t, m, "a")); !errors.Is(err, context.Canceled) {
-		t.Errorf("save: %v", err)
-	}
-}
-
-func TestOfRacingWritersOneWins(t *testing.T) {
-	m := cache.NewMemory(cache.MemoryConfig{})
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	won := 0
-	for range 32 {
-		wg.Go(func() {
-			for range 100 {
-				w, err := m.Load(context.Background(), "a")
-				if err != nil {
-					t.Error(err)
-				}
-				w.MediaSequence++
-				if err := m.Save(context.Background(), w); err == nil {
-					mu.Lock()
-					won++
-					mu.Unlock()
-				} else if !errors.Is(err, playback.ErrConflict) {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if got := load(t, m, "a"); got.MediaSequence != int64(won) || got.Version != int64(won) {
-		t.Errorf("%d saves, but sequence %d and version %d", won, got.MediaSequence, got.Version)
-	}
-}
-
-func TestAnExpiredWindowKeepsItsNumbers(t *testing.T) {
-	m := cache.NewMemory(cache.MemoryConfig{Now: func() time.Time { return now }})
-	w := window("a", 0, 6, now.Add(-time.Hour))
-	w.MediaSequence = 99
-	save(t, m, w)
-	if got := load(t, m, "a"); got.MediaSequence != 99 || len(got.Entries) != 6 {
-		t.Errorf("%+v", got)
 	}
 }
 
