@@ -3,57 +3,22 @@
 package standalone
 
 import (
-	"context"
 	"errors"
-	"io"
 	"io/fs"
-	"net"
-	"net/http"
-	"strings"
-	"syscall"
 
 	"github.com/s3cam/s3cam/internal/httpapi"
+	"github.com/s3cam/s3cam/internal/s3delivery"
 	"github.com/s3cam/s3cam/internal/s3server"
-	"github.com/s3cam/s3cam/s3"
 )
 
-// storeFault tells the API what an error of either store means for a viewer. Whatever is not known to be a fault of the
-// store is none.
+// storeFault tells the API what an error of either store means for a viewer.
 func storeFault(err error) httpapi.Fault {
-	var answer *s3.Error
 	var file *fs.PathError
-	var network net.Error
-	var number syscall.Errno
 	switch {
-	case errors.As(err, &answer) && answer.Op == "list" && answer.Status == http.StatusNotFound:
-		return httpapi.FaultDenied // the bucket, or there never was a store: a listing of nothing is an empty one
-	case errors.Is(err, s3server.ErrNotFound), errors.Is(err, s3.ErrNotFound):
+	case errors.Is(err, s3server.ErrNotFound):
 		return httpapi.FaultMissing
-	case errors.Is(err, s3.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
-		return httpapi.FaultTimeout
-	case errors.Is(err, s3.ErrThrottled):
-		return httpapi.FaultBusy
-	case errors.Is(err, s3.ErrNotS3):
-		return httpapi.FaultBroken
-	case errors.As(err, &answer):
-		switch {
-		case answer.Status == http.StatusServiceUnavailable:
-			return httpapi.FaultBusy
-		case answer.Status >= 400 && answer.Status < 500:
-			return httpapi.FaultDenied
-		}
-		return httpapi.FaultBroken
 	case errors.As(err, &file): // the embedded store's disk; it holds an Errno
 		return httpapi.FaultBroken
-	case errors.As(err, &network):
-		if network.Timeout() {
-			return httpapi.FaultTimeout
-		}
-		return httpapi.FaultBusy
-	case errors.As(err, &number), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
-		return httpapi.FaultBusy // connections refused, reset, cut
-	case strings.Contains(err.Error(), "s3: "):
-		return httpapi.FaultBroken // an answer that is no S3
 	}
-	return httpapi.FaultNone
+	return s3delivery.Fault(err)
 }

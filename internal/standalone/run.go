@@ -15,6 +15,7 @@ import (
 
 	"github.com/s3cam/s3cam/internal/cache"
 	"github.com/s3cam/s3cam/internal/httpapi"
+	"github.com/s3cam/s3cam/internal/s3delivery"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/internal/webui"
 	"github.com/s3cam/s3cam/mpegts"
@@ -84,7 +85,7 @@ type server struct {
 	client   *s3.Client
 	service  *playback.Service
 	web      *http.Server
-	signers  *signers
+	signers  *s3delivery.Signers
 	cameras  group
 	webGroup group
 	engines  group
@@ -226,19 +227,19 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 		NearRealtimeReplayCachePeriod: p.NearRealtimeReplayCachePeriod, NearRealtimeReplayPrecedingPeriod: p.NearRealtimeReplayPrecedingPeriod,
 		TSClipDuration: p.TSClipDuration, MaxReplay: p.MaxReplay,
 	}
-	s.signers = newSigners(s.client)
+	s.signers = s3delivery.NewSigners(s.client)
 	site, err := s.site(ctx, p)
 	if err != nil {
 		return err
 	}
 	hc := httpapi.Config{
-		Live: p.Live, Replay: p.Replay, Presign: s.signers.get, PresignPeriod: p.NearRealtimeReplayCachePeriod, Fault: storeFault,
+		Live: p.Live, Replay: p.Replay, Presign: s.signers.Get, PresignPeriod: p.NearRealtimeReplayCachePeriod, Fault: storeFault,
 		CORSOrigins: s.cfg.Web.CORSOrigins, Hosts: s.cfg.Web.Hosts, Site: site, Now: s.cfg.Now, Logger: s.log,
 	}
 	if s.bucket != nil {
 		pc.Store, pc.Heads, pc.Announced, hc.Objects = s.bucket, s.bucket, true, localObjects{s.bucket}
 	} else {
-		pc.Store, pc.Heads, hc.Objects = s.client, s.client, remoteObjects{s.client}
+		pc.Store, pc.Heads, hc.Objects = s.client, s.client, s3delivery.Objects{Client: s.client}
 	}
 	service, err := playback.New(pc)
 	if err != nil {
@@ -272,7 +273,7 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 func (s *server) site(ctx context.Context, p Playback) (http.Handler, error) {
 	var cfg webui.Config
 	if p.Live != httpapi.Direct || p.Replay != httpapi.Direct {
-		origin, err := s.signers.origin(ctx, s.cfg.Now())
+		origin, err := s.signers.Origin(ctx, s.cfg.Now())
 		if err != nil {
 			return nil, StoreError(s.client.Bucket(), err)
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package standalone
+package s3delivery
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 // of its validity.
 const redirectStep = 5 * time.Second
 
-// signers keeps the signers of the last dates. Making one derives a key; using one is cheap.
-type signers struct {
+// Signers keeps the signers of the last dates. Making one derives a key; using one is cheap.
+type Signers struct {
 	client *s3.Client
 	mu     sync.Mutex
 	made   map[signing]*s3.Presigner
@@ -32,9 +32,12 @@ type signing struct {
 // maxSigners bounds the kept signers: one per minute of a live window, one for redirects.
 const maxSigners = 64
 
-func newSigners(c *s3.Client) *signers { return &signers{client: c, made: map[signing]*s3.Presigner{}} }
+// NewSigners returns Signers that sign for the bucket and with the credentials of c. They sign nothing before the first Get.
+func NewSigners(c *s3.Client) *Signers { return &Signers{client: c, made: map[signing]*s3.Presigner{}} }
 
-func (s *signers) get(ctx context.Context, at time.Time, expires time.Duration) (httpapi.Presigner, error) {
+// Get is what [httpapi.Config.Presign] asks for: a signer whose URLs are dated at, floored to 5 s, and expire after expires.
+// Temporary credentials may end before.
+func (s *Signers) Get(ctx context.Context, at time.Time, expires time.Duration) (httpapi.Presigner, error) {
 	at = at.Truncate(redirectStep)
 	k := signing{at.Unix(), expires}
 	s.mu.Lock()
@@ -56,9 +59,9 @@ func (s *signers) get(ctx context.Context, at time.Time, expires time.Duration) 
 	return p, nil
 }
 
-// origin returns scheme and host of the signed URLs: the page must be allowed to load from there.
-func (s *signers) origin(ctx context.Context, now time.Time) (string, error) {
-	p, err := s.get(ctx, now, time.Minute)
+// Origin returns scheme and host of the signed URLs: a page must be allowed to load from there.
+func (s *Signers) Origin(ctx context.Context, now time.Time) (string, error) {
+	p, err := s.Get(ctx, now, time.Minute)
 	if err != nil {
 		return "", err
 	}
