@@ -103,6 +103,8 @@ type Service struct {
 	local locals
 	heads headCache // starts of segments
 	tails headCache // ends of segments
+
+	folders folderCache
 }
 
 // New checks cfg, all of it, and returns a working service.

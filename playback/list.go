@@ -193,7 +193,7 @@ func (s *Service) days(ctx context.Context, camera string, from, to time.Time) (
 	if len(days) <= 2 {
 		return days, nil
 	}
-	return s.recordedDays(ctx, camera, days[0], to)
+	return s.recordedDays(ctx, camera, days[0], to, false)
 }
 
 // parallel calls do for 0..n-1 from at most limit goroutines and returns when all have returned. The first error cancels
