@@ -82,6 +82,11 @@ type Config struct {
 	// can: then live polls need no listing but the first.
 	Announced bool
 
+	// DayFoldersOnly keeps listings of playlists to folders of days of this century, because the role may list nothing else
+	// (s3:prefix "*/20??/??/??/*"). It costs a listing per day without footage in replays of more than two days. Cameras, and
+	// Coverage of long ranges, need more rights.
+	DayFoldersOnly bool
+
 	Now func() time.Time // default time.Now
 
 	ItemInPlaylist                    int           // least number of segments in a live window

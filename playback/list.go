@@ -24,6 +24,9 @@ const (
 // visit returns false. Objects that cannot be a playable segment of this camera are passed over. more tells that visit
 // stopped it; else the folder has nothing further.
 func (s *Service) scan(ctx context.Context, camera string, in time.Time, after string, pageSize int, visit func(mark) bool) (more bool, err error) {
+	if year := in.UTC().Year(); s.cfg.DayFoldersOnly && (year < 2000 || year > 2099) {
+		return false, nil
+	}
 	folder := segment.DayFolder(camera, in)
 	seen := 0
 	err = s.cfg.Store.List(ctx, folder, after, min(max(pageSize, 1), maxPage), func(key []byte, size int64) bool {
@@ -184,13 +187,13 @@ func (s *Service) slice(ctx context.Context, camera string, begin, end time.Time
 }
 
 // days returns the UTC days that [from, to) touches. When there are more than two, folders are listed first and days
-// without footage left out.
+// without footage left out, unless the role may not list those.
 func (s *Service) days(ctx context.Context, camera string, from, to time.Time) ([]time.Time, error) {
 	var days []time.Time
 	for d := from.UTC().Truncate(day); d.Before(to); d = d.Add(day) {
 		days = append(days, d)
 	}
-	if len(days) <= 2 {
+	if len(days) <= 2 || s.cfg.DayFoldersOnly {
 		return days, nil
 	}
 	return s.recordedDays(ctx, camera, days[0], to, false)
