@@ -15,10 +15,11 @@ import (
 
 // PutOptions are the optional parts of a Put.
 type PutOptions struct {
-	ContentType string  // such as "video/mp2t"; empty sends none
-	Tags        string  // as [EncodeTags] makes them or [ValidateTags] has accepted them; needs s3:PutObjectTagging
-	IfNoneMatch bool    // store only if the key does not exist yet, else ErrExists
-	CRC32C      *uint32 // of the body, when it is known already; nil: computed
+	ContentType  string  // such as "video/mp2t"; empty sends none
+	CacheControl string  // such as "no-cache", kept with the object and sent with it; empty sends none
+	Tags         string  // as [EncodeTags] makes them or [ValidateTags] has accepted them; needs s3:PutObjectTagging
+	IfNoneMatch  bool    // store only if the key does not exist yet, else ErrExists
+	CRC32C       *uint32 // of the body, when it is known already; nil: computed
 }
 
 // PutResult is the acknowledgement of a Put.
@@ -63,8 +64,8 @@ func (c *Client) newPut(key string, src io.ReadSeeker, size int64, o PutOptions)
 	if err := checkKey(key); err != nil {
 		return nil, fail(op, key, err)
 	}
-	if !validFieldValue(o.ContentType) || !validFieldValue(o.Tags) {
-		return nil, failf(op, key, "content type and tags must not hold control characters")
+	if !validFieldValue(o.ContentType) || !validFieldValue(o.CacheControl) || !validFieldValue(o.Tags) {
+		return nil, failf(op, key, "content type, cache control and tags must not hold control characters")
 	}
 	b, err := newBody(src, size)
 	if err != nil {
@@ -88,6 +89,9 @@ func (c *Client) newPut(key string, src io.ReadSeeker, size int64, o PutOptions)
 	}
 	if o.ContentType != "" {
 		q.set("Content-Type", "content-type", o.ContentType)
+	}
+	if o.CacheControl != "" {
+		q.set("Cache-Control", "cache-control", o.CacheControl)
 	}
 	if o.IfNoneMatch {
 		q.set("If-None-Match", "if-none-match", "*")

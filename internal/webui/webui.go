@@ -12,9 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +58,38 @@ func Handler(cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("webui: %w", err)
 	}
 	h := &handler{files: map[string]*file{}, csp: policy(sources)}
+	bundle, err := Files(cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range bundle {
+		h.files[f.Name] = newFile(f)
+	}
+	h.files[""] = h.files["index.html"]
+	return h, nil
+}
+
+// File is one file of the site as it is sent. Body is shared and must not be written to.
+type File struct {
+	Name         string // path without a leading slash, such as "assets/index-CQ_DRZ5L.css"
+	ContentType  string
+	CacheControl string
+	Body         []byte
+}
+
+// Files returns the files of the site, in order of their names, for those who serve them in another way, such as from a bucket.
+// config.json is among them and says what cfg says. The content security policy, a header of [Handler], is not.
+func Files(cfg Config) ([]File, error) {
+	if _, err := cfg.sources(); err != nil {
+		return nil, fmt.Errorf("webui: %w", err)
+	}
+	config, err := json.Marshal(struct {
+		APIBase string `json:"apiBase"`
+	}{cfg.APIBase})
+	if err != nil {
+		return nil, fmt.Errorf("webui: %w", err)
+	}
+	bodies := map[string][]byte{}
 	root, err := fs.Sub(dist, "dist")
 	if err != nil {
 		return nil, fmt.Errorf("webui: %w", err)
@@ -64,29 +98,25 @@ func Handler(cfg Config) (http.Handler, error) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		body, err := fs.ReadFile(root, name)
-		if err != nil {
-			return err
-		}
-		h.files[name] = newFile(name, body)
-		return nil
+		bodies[name], err = fs.ReadFile(root, name)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("webui: read the embedded bundle: %w", err)
 	}
-	index := h.files["index.html"]
-	if index == nil {
+	if bodies["index.html"] == nil {
 		return nil, errors.New("webui: the embedded bundle has no index.html; run make web")
 	}
-	h.files[""] = index
-	config, err := json.Marshal(struct {
-		APIBase string `json:"apiBase"`
-	}{cfg.APIBase})
-	if err != nil {
-		return nil, fmt.Errorf("webui: %w", err)
+	bodies["config.json"] = append(config, '\n')
+	var files []File
+	for _, name := range slices.Sorted(maps.Keys(bodies)) {
+		f := File{Name: name, ContentType: contentType(name), CacheControl: "no-cache", Body: bodies[name]}
+		if strings.HasPrefix(name, "assets/") {
+			f.CacheControl = "public, max-age=31536000, immutable"
+		}
+		files = append(files, f)
 	}
-	h.files["config.json"] = newFile("config.json", append(config, '\n'))
-	return h, nil
+	return files, nil
 }
 
 // sources returns the origins that the page may load from besides its own.
@@ -162,16 +192,14 @@ func contentType(name string) string {
 	return "application/octet-stream"
 }
 
-func newFile(name string, body []byte) *file {
-	sum := sha256.Sum256(body)
+func newFile(x File) *file {
+	sum := sha256.Sum256(x.Body)
+	body := x.Body
 	f := &file{
-		contentType: contentType(name),
-		cache:       "no-cache",
+		contentType: x.ContentType,
+		cache:       x.CacheControl,
 		etag:        base64.RawURLEncoding.EncodeToString(sum[:12]),
 		plain:       body,
-	}
-	if strings.HasPrefix(name, "assets/") {
-		f.cache = "public, max-age=31536000, immutable"
 	}
 	compresses := f.contentType != "image/png" && f.contentType != "font/woff2" && f.contentType != "application/octet-stream"
 	if compresses && len(body) > 500 {
