@@ -21,7 +21,12 @@ const (
 // ServeHTTP checks what holds for every request, then hands it to its route.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rw := &response{ResponseWriter: w, began: h.cfg.Now()}
-	rw.id[0] = h.ids.next()
+	if h.cfg.RequestID != nil {
+		rw.id[0] = h.cfg.RequestID(r)
+	}
+	if rw.id[0] == "" {
+		rw.id[0] = h.ids.next()
+	}
 	rw.Header()["X-Request-Id"] = rw.id[:]
 	var cause error
 	defer func() {
@@ -41,7 +46,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.serve(rw, r); err != nil {
 		cause = err
 		switch {
-		case r.Context().Err() != nil:
+		case errors.Is(r.Context().Err(), context.Canceled):
 			rw.status = statusClientGone // nobody listens
 		case rw.status != 0:
 			panic(http.ErrAbortHandler) // in the middle of a body
@@ -102,6 +107,10 @@ func routeOf(path string) route {
 		return (*handler).cameras
 	case "/coverage":
 		return (*handler).coverage
+	case "/clip.mp4":
+		return (*handler).clipMP4
+	case "/clip.ts":
+		return (*handler).clipTS
 	case "/healthz":
 		return (*handler).healthz
 	}
@@ -159,6 +168,8 @@ func (h *handler) logRequest(r *http.Request, w *response, cause error) {
 		level = slog.LevelError
 	case w.status == statusClientGone:
 		cause = nil
+	case cause != nil && w.status < 400:
+		level = slog.LevelWarn // the body broke
 	}
 	if !h.log.Enabled(r.Context(), level) {
 		return

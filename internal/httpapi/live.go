@@ -180,7 +180,7 @@ func (c *liveCache) body(ctx context.Context, h *handler, camera string, p *hls.
 // segment keeps its URL from reload to reload (RFC 8216bis 6.3.4).
 func (b *liveBody) sign(ctx context.Context, h *handler, camera string, p *hls.Playlist, before *liveBody) (func([]byte, *hls.Segment) []byte, error) {
 	now := h.cfg.Now()
-	expires := h.cfg.PresignPeriod + signedStep + presignMargin
+	expires := h.cfg.PresignPeriod + presignMargin // dated from signedAt on, as renew is
 	b.signed = make(map[int64]signedURL, len(p.Segments))
 	var signer Presigner
 	var signedAt time.Time

@@ -3,6 +3,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -194,8 +195,8 @@ func TestPresignedLivePlaylistIsStable(t *testing.T) {
 		t.Errorf("after 11 minutes the URL is %s; want a fresh signature", now[140])
 	}
 	for _, made := range s.signed {
-		if !strings.HasSuffix(made, " for 16m0s") {
-			t.Errorf("signed at %s; want all for the period, a minute and a margin", made)
+		if !strings.HasSuffix(made, " for 15m0s") {
+			t.Errorf("signed at %s; want all for the period and a margin of 5 minutes", made)
 		}
 	}
 }
@@ -224,3 +225,45 @@ func TestPresignedReplay(t *testing.T) {
 		t.Errorf("a growing playlist has\n%s\nwant relative URLs", text)
 	}
 }
+
+func TestReplayIsSignedOnlyAsLongAsTheCredentialsLast(t *testing.T) {
+	const hour = "/replay.m3u8?camera_id=cam&start=1619866800&end=1619870400"
+	tests := []struct {
+		name   string
+		most   time.Duration // MaxPresign
+		ends   time.Duration // of the credentials; 0 = not known
+		target string
+		signed bool
+	}{
+		{"what fits is signed", 75 * time.Minute, 0, hour, true},
+		{"what needs longer gets relative URLs", 74 * time.Minute, 0, hour, false},
+		{"without a bound S3's own holds", 0, 0, "/replay.m3u8?camera_id=cam&start=1619866800&end=1620471600", false}, // 7 days and a margin
+		{"credentials that end in time", 0, 80 * time.Minute, hour, true},
+		{"credentials that end before", 0, 70 * time.Minute, hour, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, func(c *httpapi.Config) {
+				c.Live, c.Replay, c.MaxPresign = httpapi.Presign, httpapi.Presign, tt.most
+				if presign := c.Presign; tt.ends != 0 {
+					c.Presign = func(ctx context.Context, at time.Time, expires time.Duration) (httpapi.Presigner, error) {
+						p, err := presign(ctx, at, expires)
+						return endingSigner{p, noon().Add(tt.ends)}, err
+					}
+				}
+			})
+			text := body(t, s.get(tt.target))
+			if got := strings.Contains(text, "\nhttps://bucket.example/cam/"); got != tt.signed || strings.Contains(text, "\nsegments/cam/") == tt.signed {
+				t.Errorf("signed %v, want %v:\n%s", got, tt.signed, text)
+			}
+		})
+	}
+}
+
+// endingSigner is a signer with temporary credentials.
+type endingSigner struct {
+	httpapi.Presigner
+	ends time.Time
+}
+
+func (e endingSigner) Expires() time.Time { return e.ends }

@@ -3,6 +3,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -41,13 +42,11 @@ func (h *handler) replay(w *response, r *http.Request) error {
 	now := h.cfg.Now()
 	uri := relativeURI(camera)
 	cacheControl := openCacheControl
+	signer, err := h.replaySigner(ctx, now, rangeLength(start, end, &p)+replayMargin, &p)
 	switch {
-	case h.cfg.Replay == Presign && p.Ended:
-		// Players never reload a playlist that has ended, so its URLs must last as long as somebody watches.
-		signer, err := h.cfg.Presign(ctx, now, min(rangeLength(start, end, &p)+replayMargin, maxPresign))
-		if err != nil {
-			return fmt.Errorf("replay of %s: sign: %w", camera, err)
-		}
+	case err != nil:
+		return fmt.Errorf("replay of %s: sign: %w", camera, err)
+	case signer != nil:
 		key := make([]byte, 0, segment.MaxKeyBytes)
 		uri = func(dst []byte, s *hls.Segment) []byte {
 			key = segment.AppendKey(key[:0], camera, time.Unix(s.Key, 0))
@@ -60,6 +59,24 @@ func (h *handler) replay(w *response, r *http.Request) error {
 	text := p.AppendM3U8(make([]byte, 0, 512+len(p.Segments)*(48+len(camera))), uri)
 	h.render.make(playlistType, cacheControl, text, acceptsGzip(r.Header.Get("Accept-Encoding"))).serve(w, r)
 	return nil
+}
+
+// replaySigner signs the segments of a replay that is to be watched for as long as needed, or is nil when relative URLs are
+// listed: players never reload a playlist that has ended, so its URLs must last as long as somebody watches, and of one that
+// grows they do not take new signatures.
+func (h *handler) replaySigner(ctx context.Context, now time.Time, needed time.Duration, p *hls.Playlist) (Presigner, error) {
+	if h.cfg.Replay != Presign || !p.Ended || needed > h.cfg.MaxPresign {
+		return nil, nil
+	}
+	signer, err := h.cfg.Presign(ctx, now, needed)
+	if err != nil {
+		return nil, err
+	}
+	// The credentials may end before. A signer rounds its date down a little.
+	if e, ok := signer.(interface{ Expires() time.Time }); ok && e.Expires().Before(now.Add(needed-time.Minute)) {
+		return nil, nil
+	}
+	return signer, nil
 }
 
 // rangeLength is how long it takes to watch a range; without an end it is up to the segments.
