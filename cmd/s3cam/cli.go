@@ -24,7 +24,7 @@ Each flag can also be given as an environment variable, named beside it; a flag 
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done but some footage was dropped, 130 interrupted.`
 
-var commands = []string{"demo", "serve", "push", "probe", "playlist", "version"}
+var commands = []string{"demo", "serve", "push", "probe", "playlist", "cost", "version"}
 
 var groups = []kong.Group{
 	{Key: "store", Title: "S3 store:"},
@@ -40,6 +40,7 @@ type cli struct {
 	Push     pushCmd     `cmd:"" help:"Upload a video file or stream as a camera."`
 	Probe    probeCmd    `cmd:"" help:"Check MPEG-TS files strictly and tell what is in them."`
 	Playlist playlistCmd `cmd:"" help:"Print the live or a replay playlist of a camera."`
+	Cost     costCmd     `cmd:"" help:"Estimate what cameras cost per month on AWS."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -124,7 +124,8 @@ func (e Estimate) less(other Estimate) Amount {
 	return a
 }
 
-// amount prices quantities that are saved (positive) or added (negative).
+// amount prices quantities that are saved (positive) or added (negative). With a price missing it is not known at all, since
+// what is saved and what is added belong together.
 func amount(p Prices, used map[Item]float64) Amount {
 	a := Amount{Empty: true}
 	for _, item := range Items() {
@@ -134,6 +135,9 @@ func amount(p Prices, used map[Item]float64) Amount {
 			a.Known += q * each
 			a.Unpriced = a.Unpriced || !known
 		}
+	}
+	if a.Unpriced {
+		a.Known = 0
 	}
 	return a
 }

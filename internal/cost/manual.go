@@ -4,11 +4,11 @@ package cost
 
 // Step is one calculation about the example of the deployment manual.
 type Step struct {
-	What       string  // in words
-	Expression string  // as it is calculated
-	Value      float64 // CNY per month, or what Unit says
-	Unit       string
-	Slip       string // what is wrong with it; empty when it is right
+	What       string  `json:"what"`       // in words
+	Expression string  `json:"expression"` // as it is calculated
+	Value      float64 `json:"value"`
+	Unit       string  `json:"unit"`           // CNY (per month) or GiB
+	Slip       string  `json:"slip,omitempty"` // what is wrong with it; empty when it is right
 }
 
 // Manual repeats the cost example of the deployment manual of 2021 (one camera of 5 Mbit/s, 3 s segments, 7 days, prices

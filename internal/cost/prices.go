@@ -38,7 +38,7 @@ type itemInfo struct {
 // The order is that of a printed price file. The examples are remembered list prices, see Example.
 var itemInfos = []itemInfo{
 	{S3Put, 1000, 0.005, "S3 Standard: 1000 PUT requests"},
-	{S3List, 1000, 0.005, "S3 Standard: 1000 LIST requests (the same price as PUT in all regions known)"},
+	{S3List, 1000, 0.005, "S3 Standard: 1000 LIST requests"},
 	{S3Get, 1000, 0.0004, "S3 Standard: 1000 GET requests"},
 	{S3Storage, 1, 0.023, "S3 Standard: one GiB for a month, first tier"},
 	{S3Tag, 10000, 0.01, "S3: 10000 object tags for a month"},
