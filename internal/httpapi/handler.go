@@ -107,10 +107,6 @@ func routeOf(path string) route {
 		return (*handler).cameras
 	case "/coverage":
 		return (*handler).coverage
-	case "/clip.mp4":
-		return (*handler).clipMP4
-	case "/clip.ts":
-		return (*handler).clipTS
 	case "/healthz":
 		return (*handler).healthz
 	}
@@ -168,8 +164,6 @@ func (h *handler) logRequest(r *http.Request, w *response, cause error) {
 		level = slog.LevelError
 	case w.status == statusClientGone:
 		cause = nil
-	case cause != nil && w.status < 400:
-		level = slog.LevelWarn // the body broke
 	}
 	if !h.log.Enabled(r.Context(), level) {
 		return
