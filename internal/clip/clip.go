@@ -73,6 +73,7 @@ type Clip struct {
 	skip        int64 // samples of sound before start
 	first, last []byte
 	skipped     int
+	unused      int64 // bytes of the first and the last segment that lie outside the clip, about
 	reader      reader
 }
 
@@ -164,6 +165,7 @@ func (c *Clip) openFirst(ctx context.Context) error {
 			return ErrNoFootage
 		}
 		c.segments, c.first = c.segments[i:], data
+		c.unused = int64((1 - s.part(s.begin.at, s.end)) * float64(len(data)))
 		c.start, c.delay, c.sets, c.sound, c.skip = s.begin.at, s.begin.delay, s.begin.sets, s.sound, s.skip
 		return nil
 	}
@@ -185,6 +187,7 @@ func (c *Clip) openLast(ctx context.Context) error {
 		switch {
 		case err == nil && s.pictures > 0 && (n == 0 || s.stop > c.start && s.first < end):
 			c.last, c.stop, c.whole = data, s.stop, !s.stopped
+			c.unused += int64((1 - s.part(s.first, s.stop)) * float64(len(data)))
 			if n > 0 {
 				c.inBand = s.newSets(c.sets)
 				if c.sound == nil {
@@ -214,7 +217,12 @@ func (c *Clip) End() time.Time { return segment.TimeOfTicks(c.stop).UTC() }
 // Segments is how many segments are used.
 func (c *Clip) Segments() int { return len(c.segments) }
 
-// Bytes is their size together: exactly that of the TS, and a few percent more than that of the MP4.
+// EstimatedBytes is about the size of the MP4: of the segments without what is cut off, less the packet headers of TS.
+func (c *Clip) EstimatedBytes() int64 {
+	return max(0, c.Bytes()-c.unused) * 184 / 188
+}
+
+// Bytes is the size of the segments together, which is that of the TS.
 func (c *Clip) Bytes() int64 {
 	total := int64(0)
 	for i := range c.segments {

@@ -115,6 +115,14 @@ func (s *scan) hear(sound []item) {
 	}
 }
 
+// part is how much of the segment lies in from..to, by time.
+func (s *scan) part(from, to int64) float64 {
+	if length := s.end - s.first; length > 0 {
+		return min(1, max(0, float64(min(to, s.end)-max(from, s.first))/float64(length)))
+	}
+	return 1
+}
+
 // newSets tells whether the segment has parameter sets that are not among those given.
 func (s *scan) newSets(known []byte) bool {
 	for nal := range h264.NALUnits(s.sets.Append(nil)) {

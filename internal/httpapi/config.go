@@ -17,6 +17,7 @@ import (
 
 	"github.com/s3cam/s3cam/hls"
 	"github.com/s3cam/s3cam/playback"
+	"github.com/s3cam/s3cam/segment"
 )
 
 // Playback answers what the playlists and lists show; *playback.Service is one.
@@ -24,7 +25,8 @@ type Playback interface {
 	Live(ctx context.Context, camera string) (hls.Playlist, error)
 	Replay(ctx context.Context, camera string, start, end time.Time) (hls.Playlist, error)
 	Cameras(ctx context.Context) ([]playback.Camera, error)
-	Coverage(ctx context.Context, camera string, start, end time.Time) (playback.Coverage, error)
+	CoverageAt(ctx context.Context, camera string, start, end time.Time, o playback.CoverageOptions) (playback.Coverage, error)
+	Segments(ctx context.Context, camera string, start, end time.Time, longest time.Duration) ([]segment.Segment, error)
 }
 
 // Objects reads stored segments for [Direct] delivery.
@@ -76,7 +78,16 @@ const (
 	DefaultPresignPeriod = 600 * time.Second
 	DefaultLiveAge       = 50 * time.Millisecond
 	RedirectExpiry       = 60 * time.Second
+	DefaultMaxClip       = 24 * time.Hour
+	DefaultClipStall     = 2 * time.Minute
 )
+
+// Clips bounds /clip.mp4 and /clip.ts. Each clip in progress holds three segments in memory, and lasts as long as the client takes.
+type Clips struct {
+	Max       int           // clips at a time; 0: they are not offered. On Lambda an answer has room for some seconds only
+	MaxLength time.Duration // longest range. Default 24 h
+	Stall     time.Duration // a client that takes nothing for so long is given up. Default 2 min
+}
 
 // Config is what [New] needs. Playback is required; Objects for Direct, Presign for the other deliveries.
 type Config struct {
@@ -102,6 +113,9 @@ type Config struct {
 	// RequestID names a request in the log and in answers. nil, or an empty name, makes one up.
 	RequestID func(r *http.Request) string
 
+	// Clips need Objects, whatever the delivery of segments is.
+	Clips Clips
+
 	// Authorize says whether a request may see a camera; the empty camera stands for the list of cameras. nil allows all.
 	// An *Error chooses the answer, other errors give 403.
 	Authorize func(r *http.Request, camera string) error
@@ -123,6 +137,7 @@ type handler struct {
 	ids    *requestIDs
 	render *renderer
 	lives  *liveCache
+	clips  chan struct{} // holds one value for each clip in progress
 
 	goodHost atomic.Pointer[string] // that hostAllowed allowed last
 }
@@ -142,6 +157,12 @@ func New(cfg Config) (http.Handler, error) {
 		case d != Direct && cfg.Presign == nil:
 			errs = append(errs, errors.New("redirect and presign need Presign"))
 		}
+	}
+	if cfg.Clips.Max < 0 || cfg.Clips.MaxLength < 0 || cfg.Clips.Stall < 0 {
+		errs = append(errs, errors.New("bounds of clips are negative"))
+	}
+	if cfg.Clips.Max > 0 && cfg.Objects == nil {
+		errs = append(errs, errors.New("clips need Objects"))
 	}
 	for _, o := range cfg.CORSOrigins {
 		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || u.RawQuery != "" || strings.ToLower(o) != o) {
@@ -168,6 +189,12 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.LiveAge == 0 {
 		cfg.LiveAge = DefaultLiveAge
 	}
+	if cfg.Clips.MaxLength == 0 {
+		cfg.Clips.MaxLength = DefaultMaxClip
+	}
+	if cfg.Clips.Stall == 0 {
+		cfg.Clips.Stall = DefaultClipStall
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -182,5 +209,6 @@ func New(cfg Config) (http.Handler, error) {
 		hosts[i] = strings.ToLower(name)
 	}
 	cfg.Hosts = hosts
-	return &handler{cfg: cfg, log: cfg.Logger, ids: newRequestIDs(), render: newRenderer(), lives: newLiveCache()}, nil
+	return &handler{cfg: cfg, log: cfg.Logger, ids: newRequestIDs(), render: newRenderer(), lives: newLiveCache(),
+		clips: make(chan struct{}, cfg.Clips.Max)}, nil
 }

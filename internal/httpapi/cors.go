@@ -12,7 +12,8 @@ import (
 const (
 	allowedMethods = "GET, HEAD, OPTIONS"
 	allowedHeaders = "Authorization, If-None-Match, Range"
-	exposedHeaders = "Content-Length, Content-Range, Date, ETag, Retry-After, X-Request-Id"
+	exposedHeaders = "Content-Disposition, Content-Length, Content-Range, Date, ETag, Retry-After, X-Request-Id, " +
+		"X-S3cam-Start, X-S3cam-End, X-S3cam-Estimated-Bytes, X-S3cam-Segments, X-S3cam-Skipped"
 )
 
 // cors adds the headers by which a page of another origin may read the answer, errors included: without them a browser

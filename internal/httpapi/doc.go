@@ -7,6 +7,7 @@
 //	GET /replay.m3u8?camera_id=&start=[&end=]   what was recorded; without end it grows
 //	GET /cameras                                 cameras that have footage
 //	GET /coverage?camera_id=&start=[&end=]      recorded ranges and gaps
+//	GET /clip.mp4?camera_id=&start=&end=        one file to keep; also /clip.ts
 //	GET /segments/<camera>/YYYY/MM/DD/hh/mm/ss.ts
 //	GET /healthz
 //
@@ -27,6 +28,7 @@
 // # Bounds
 //
 // A query of 8 kB, a path of 4 kB, 4096 rendered live playlists. Waiting for the store ends after [Config.Timeout]; sending
-// bytes to a slow client is for the http.Server to bound. A handler is safe for concurrent use and starts no goroutine.
+// bytes to a slow client is for the http.Server to bound, and for clips Clips.Stall. At most Clips.Max clips at a time, each
+// with three segments in memory and a goroutine that reads ahead; no other request starts one. A handler is safe for concurrent use.
 // This package is internal and may change; the API itself is stable within a major version.
 package httpapi

@@ -102,13 +102,13 @@ func writeError(w *response, r *http.Request, e *Error) {
 	}
 	h := w.Header()
 	// What a half-built success may have left behind.
-	for _, name := range [...]string{"Etag", "Content-Encoding", "Accept-Ranges", "Last-Modified", "Location", "Content-Length"} {
+	for _, name := range [...]string{"Etag", "Content-Encoding", "Content-Disposition", "Accept-Ranges", "Last-Modified", "Location", "Content-Length", "Trailer"} {
 		h.Del(name)
 	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if e.Status == http.StatusServiceUnavailable {
+	if e.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
 		h.Set("Retry-After", "2")
 	}
 	w.WriteHeader(e.Status)

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/s3cam/s3cam/hls"
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/playback"
+	"github.com/s3cam/s3cam/segment"
 )
 
 // noon is the time of the tests.
@@ -33,10 +35,12 @@ type fake struct {
 	replay   hls.Playlist
 	cameras  []playback.Camera
 	coverage playback.Coverage
-	err      error             // of every call
-	hang     bool              // calls end with their context
-	asked    []string          // what was asked for, in words
-	objects  map[string]string // by key
+	options  playback.CoverageOptions
+	growth   map[time.Time]int64 // what a listing says too much about the size of a segment
+	err      error               // of every call
+	hang     bool                // calls end with their context
+	asked    []string            // what was asked for, in words
+	objects  map[string]string   // by key
 	open     func(httpapi.Object) io.ReadCloser
 	sizeless bool     // objects do not say their size
 	signed   []string // dates and validity of the signers that were made
@@ -88,8 +92,32 @@ func (f *fake) Cameras(ctx context.Context) ([]playback.Camera, error) {
 	return f.cameras, f.call(ctx, "cameras")
 }
 
-func (f *fake) Coverage(ctx context.Context, camera string, start, end time.Time) (playback.Coverage, error) {
+func (f *fake) CoverageAt(ctx context.Context, camera string, start, end time.Time, o playback.CoverageOptions) (playback.Coverage, error) {
+	f.options = o
 	return f.coverage, f.call(ctx, "coverage "+camera+" "+start.Format(time.RFC3339Nano)+" "+end.Format(time.RFC3339Nano))
+}
+
+func (f *fake) Segments(ctx context.Context, camera string, start, end time.Time, longest time.Duration) ([]segment.Segment, error) {
+	if err := f.call(ctx, "segments "+camera); err != nil {
+		return nil, err
+	}
+	if end.Sub(start) > longest {
+		return nil, &playback.RangeError{Param: "end", Reason: "it is too far from start"}
+	}
+	var list []segment.Segment
+	for key, data := range f.objects {
+		if _, at, ok := segment.ParseKey(key); ok && at.Before(end) {
+			list = append(list, segment.Segment{Key: at, Start: at, Size: int64(len(data))})
+		}
+	}
+	slices.SortFunc(list, func(a, b segment.Segment) int { return a.Key.Compare(b.Key) })
+	for i := range list {
+		list[i].Size += f.growth[list[i].Key]
+	}
+	if len(list) == 0 {
+		return nil, playback.ErrNoSegments
+	}
+	return list, nil
 }
 
 // errNotThere is the fake store's 404, errStore its other failures.

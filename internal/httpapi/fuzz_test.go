@@ -19,10 +19,13 @@ func FuzzRequest(f *testing.F) {
 	f.Add("HEAD", "/segments/"+segmentKey, "", "*;q=", "*", "bytes=1-")
 	f.Add("GET", "/replay.m3u8", "camera_id=a&start=1&end=2021-05-01T00:00:00 08:00", ";,", `"`, "bytes=-")
 	f.Add("OPTIONS", "/coverage", "camera_id=%2e%2e&start=%", "", "W/", "=")
+	f.Add("GET", "/clip.mp4", "camera_id=front-door&start=2026-11-25 11:00:00&end=2026-11-25 13:00:00&partial=1&name=%22%0a..%2F", "", "", "")
+	f.Add("HEAD", "/clip.ts", "camera_id=front-door&start=2026-11-25 11:00:00&end=2026-11-25 13:00:00&gaps=cut", "", "", "")
+	f.Add("GET", "/coverage", "camera_id=a&start=1&resolution=exact&activity=1", "", "", "")
 	f.Fuzz(func(t *testing.T, method, path, query, accept, match, ranges string) {
 		fake := newFake()
 		fake.objects = map[string]string{segmentKey: "0123456789"}
-		h, err := httpapi.New(httpapi.Config{Playback: fake, Objects: fake, Fault: classify, Now: noon})
+		h, err := httpapi.New(httpapi.Config{Playback: fake, Objects: fake, Fault: classify, Now: noon, Clips: httpapi.Clips{Max: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,11 +45,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	if err := h.serve(rw, r); err != nil {
 		cause = err
+		gone := errors.Is(r.Context().Err(), context.Canceled)
 		switch {
-		case errors.Is(r.Context().Err(), context.Canceled):
+		case rw.status != 0: // in the middle of a body, which must not look complete
+			if gone {
+				rw.status = statusClientGone
+			}
+			h.logRequest(r, rw, cause)
+			panic(http.ErrAbortHandler)
+		case gone:
 			rw.status = statusClientGone // nobody listens
-		case rw.status != 0:
-			panic(http.ErrAbortHandler) // in the middle of a body
 		default:
 			writeError(rw, r, h.toError(err))
 		}
@@ -107,6 +112,10 @@ func routeOf(path string) route {
 		return (*handler).cameras
 	case "/coverage":
 		return (*handler).coverage
+	case "/clip.mp4":
+		return (*handler).clipMP4
+	case "/clip.ts":
+		return (*handler).clipTS
 	case "/healthz":
 		return (*handler).healthz
 	}
@@ -164,6 +173,8 @@ func (h *handler) logRequest(r *http.Request, w *response, cause error) {
 		level = slog.LevelError
 	case w.status == statusClientGone:
 		cause = nil
+	case cause != nil && w.status < 400:
+		level = slog.LevelWarn // the body broke
 	}
 	if !h.log.Enabled(r.Context(), level) {
 		return

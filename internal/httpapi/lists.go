@@ -48,12 +48,44 @@ type rangeJSON struct {
 	End      time.Time `json:"end"`
 	Segments int       `json:"segments"`
 	Bytes    int64     `json:"bytes"`
+
+	Activity *activityJSON `json:"activity,omitempty"`
+}
+
+// activityJSON lists the sizes of the segments of a range, or of what was recorded in each step.
+type activityJSON struct {
+	Start     time.Time `json:"start"`               // of the first of bytes
+	Step      float64   `json:"step,omitempty"`      // seconds, when all are as long as each other
+	Durations []uint32  `json:"durations,omitempty"` // else milliseconds of each
+	Bytes     []int64   `json:"bytes"`
+}
+
+func activityOf(a *playback.Activity) *activityJSON {
+	out := &activityJSON{Start: a.Start.UTC(), Step: a.Step.Seconds(), Bytes: a.Bytes}
+	if a.Step == 0 && len(a.Durations) > 0 {
+		for _, d := range a.Durations {
+			if d != a.Durations[0] {
+				out.Durations = a.Durations
+				return out
+			}
+		}
+		out.Step = float64(a.Durations[0]) / 1000
+	}
+	return out
 }
 
 func (h *handler) coverage(w *response, r *http.Request) error {
 	ctx, cancel := h.within(r)
 	defer cancel()
-	camera, start, end, err := cameraAndRange(r)
+	q, err := parseQuery(r)
+	if err != nil {
+		return err
+	}
+	camera, start, end, err := q.cameraAndRange()
+	if err != nil {
+		return err
+	}
+	o, err := q.coverageOptions()
 	if err != nil {
 		return err
 	}
@@ -66,7 +98,7 @@ func (h *handler) coverage(w *response, r *http.Request) error {
 	if err := h.authorize(r, camera); err != nil {
 		return err
 	}
-	c, err := h.cfg.Playback.Coverage(ctx, camera, start, end)
+	c, err := h.cfg.Playback.CoverageAt(ctx, camera, start, end, o)
 	if err != nil {
 		return fmt.Errorf("coverage of %s: %w", camera, err)
 	}
@@ -77,14 +109,35 @@ func (h *handler) coverage(w *response, r *http.Request) error {
 		Resolution int64       `json:"resolution"` // seconds; 0: segment by segment
 		Ranges     []rangeJSON `json:"ranges"`
 	}{camera, start, end, int64(c.Resolution / time.Second), make([]rangeJSON, 0, len(c.Ranges))}
-	for _, g := range c.Ranges {
-		body.Ranges = append(body.Ranges, rangeJSON{g.Start.UTC(), g.End.UTC(), g.Segments, g.Bytes})
+	for i, g := range c.Ranges {
+		out := rangeJSON{Start: g.Start.UTC(), End: g.End.UTC(), Segments: g.Segments, Bytes: g.Bytes}
+		if i < len(c.Activity) {
+			out.Activity = activityOf(&c.Activity[i])
+		}
+		body.Ranges = append(body.Ranges, out)
 	}
 	cacheControl := openCacheControl
 	if now.Sub(end) >= closedAfter {
 		cacheControl = h.cacheScope() + closedCacheControl
 	}
 	return h.json(w, r, cacheControl, body)
+}
+
+// coverageOptions reads resolution and activity.
+func (q *query) coverageOptions() (o playback.CoverageOptions, err error) {
+	r, err := q.resolution.oneOf("auto", "exact", "minute", "hour", "day")
+	if err != nil {
+		return o, err
+	}
+	activity, err := q.activity.oneOf("0", "1")
+	if err != nil {
+		return o, err
+	}
+	o = playback.CoverageOptions{Resolution: playback.Resolution(r), Activity: activity == 1}
+	if o.Activity && (o.Resolution == playback.Hour || o.Resolution == playback.Day) {
+		return o, badParameter("activity", "sizes are known for resolution exact and minute only")
+	}
+	return o, nil
 }
 
 func (h *handler) json(w *response, r *http.Request, cacheControl string, v any) error {

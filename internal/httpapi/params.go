@@ -5,6 +5,7 @@ package httpapi
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 // query holds the parameters that we know. Others are left alone: players and caches add their own.
 type query struct {
 	camera, start, end parameter
+
+	name, partial, gaps  parameter // of clips
+	resolution, activity parameter // of coverage
 }
 
 // parameter is one that may be given once.
@@ -24,7 +28,11 @@ type parameter struct {
 
 // parseQuery decodes as url.ParseQuery does, but allocates nothing for a query without escapes, such as that of a poll.
 func parseQuery(r *http.Request) (query, error) {
-	q := query{parameter{name: "camera_id"}, parameter{name: "start"}, parameter{name: "end"}}
+	q := query{
+		camera: parameter{name: "camera_id"}, start: parameter{name: "start"}, end: parameter{name: "end"},
+		name: parameter{name: "name"}, partial: parameter{name: "partial"}, gaps: parameter{name: "gaps"},
+		resolution: parameter{name: "resolution"}, activity: parameter{name: "activity"},
+	}
 	rest := r.URL.RawQuery
 	// A camera id and two times are far shorter; the limit keeps the parser's work small.
 	if len(rest) > maxQueryBytes {
@@ -39,7 +47,7 @@ func parseQuery(r *http.Request) (query, error) {
 		if err != nil || err2 != nil || strings.Contains(pair, ";") {
 			return q, badRequest("bad_query", "the query cannot be decoded: write %%XX for special characters and & between parameters")
 		}
-		for _, p := range [...]*parameter{&q.camera, &q.start, &q.end} {
+		for _, p := range [...]*parameter{&q.camera, &q.start, &q.end, &q.name, &q.partial, &q.gaps, &q.resolution, &q.activity} {
 			if p.name == name {
 				if p.times++; p.times == 1 {
 					p.value = value
@@ -64,6 +72,18 @@ func (p *parameter) get() (string, bool, error) {
 		return "", false, badParameter(p.name, "it is empty; give it a value, or leave it out for up to now")
 	}
 	return p.value, true, nil
+}
+
+// oneOf returns the place of the value in words, 0 when it was not given.
+func (p *parameter) oneOf(words ...string) (int, error) {
+	v, given, err := p.get()
+	if err != nil || !given {
+		return 0, err
+	}
+	if i := slices.Index(words, v); i >= 0 {
+		return i, nil
+	}
+	return 0, badParameter(p.name, "write one of %s", strings.Join(words, ", "))
 }
 
 // time returns the value as a time, the zero time when it was not given.
@@ -115,9 +135,14 @@ func (q *query) timeRange() (start, end time.Time, err error) {
 // cameraAndRange reads the parameters of a request about footage.
 func cameraAndRange(r *http.Request) (camera string, start, end time.Time, err error) {
 	q, err := parseQuery(r)
-	if err == nil {
-		camera, err = q.cameraID()
+	if err != nil {
+		return camera, start, end, err
 	}
+	return q.cameraAndRange()
+}
+
+func (q *query) cameraAndRange() (camera string, start, end time.Time, err error) {
+	camera, err = q.cameraID()
 	if err == nil {
 		start, end, err = q.timeRange()
 	}
