@@ -147,10 +147,14 @@ func (s *splitter) mapping(n *yaml.Node) (*yaml.Node, error) {
 	c.Anchor, c.Content = "", nil
 	own := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if key := n.Content[i].Value; own[key] {
-			return nil, fmt.Errorf("line %d: %q stands there twice", n.Content[i].Line, key)
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode || strings.HasPrefix(key.Tag, "!") && !strings.HasPrefix(key.Tag, "!!") {
+			return nil, fmt.Errorf("line %d: a key must be plain text", key.Line)
 		}
-		own[n.Content[i].Value] = true
+		if own[key.Value] {
+			return nil, fmt.Errorf("line %d: %q stands there twice", key.Line, key.Value)
+		}
+		own[key.Value] = true
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
