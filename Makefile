@@ -12,7 +12,7 @@ DEVICE := ./test/size/... ./test/dist/... ./test/device/...
 TARGETS  ?= all
 SOAK     ?= 30m
 FUZZTIME ?= 10s
-export PATH := $(CURDIR)/build/node/bin:$(PATH)
+export PATH := $(CURDIR)/build/node/bin:$(CURDIR)/build/py/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo agent csdk dist deps test lint test-go test-386 test-csdk test-device test-web test-browser test-long soak fuzz \

@@ -47,6 +47,8 @@ if ! have chromium-headless-shell && ! have chromium; then
 fi
 find /usr/share/fonts -iname '*cjk*' -o -iname 'wqy*' 2>/dev/null | grep -q . ||
 	{ missing+=(fonts-wqy-microhei); lost+=("a Chinese font: the screenshots of the Chinese page"); }
+venv_ok() { have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
+venv_ok || { missing+=(python3 python3-venv); lost+=("python3 with venv: templates judged by cfn-lint, functions run against moto"); }
 node_ok() { have node && have npm && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ]; }
 node_ok || { missing+=(nodejs npm); lost+=("node 20 with npm: the web bundle's tests and the browser tests"); }
 # Distributions whose Node.js is too old get one from npm, below build/node; the Makefile puts it first on PATH.
@@ -104,6 +106,18 @@ if node_ok; then
 			(cd "$d" && npm ci --no-audit --no-fund --loglevel=error) || { say "npm ci failed in $d" >&2; exit 1; }
 		fi
 	done
+fi
+# Python programs of the AWS tests, in an environment of their own, anew when their list changed or another Python is here.
+if venv_ok; then
+	want_py="$(cat test/aws/requirements.txt) $(python3 --version 2>&1)"
+	if [ "$want_py" != "$(cat build/py/installed 2>/dev/null)" ] || [ ! -x build/py/bin/cfn-lint ]; then
+		say "installing test/aws/requirements.txt by pip into build/py"
+		if rm -rf build/py && python3 -m venv build/py && build/py/bin/pip install -q --disable-pip-version-check -r test/aws/requirements.txt; then
+			printf '%s\n' "$want_py" >build/py/installed
+		else
+			say "SKIPPED TESTS: pip could not install test/aws/requirements.txt; the tests of the AWS deployment say what they leave out" >&2
+		fi
+	fi
 fi
 media=${S3CAM_MEDIA:-../shared/media}
 [ -d "$media" ] || say "SKIPPED TESTS: no footage at $media; set S3CAM_MEDIA to a folder with it" >&2
