@@ -14,7 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iot"
@@ -58,6 +60,9 @@ func (p *Provisioner) Add(ctx context.Context, o AddOptions) (_ *Added, err erro
 	}
 	if o.DeviceDir == "" {
 		o.DeviceDir = DefaultDeviceDir
+	}
+	if strings.ContainsFunc(o.DeviceDir, unicode.IsControl) || !strings.HasPrefix(o.DeviceDir, "/") {
+		return nil, fail(ErrName, "give an absolute path, such as "+DefaultDeviceDir, "%q is no folder on a camera", o.DeviceDir)
 	}
 	thing, err := p.thing(ctx, o.Name)
 	switch {
@@ -126,7 +131,7 @@ func (p *Provisioner) Add(ctx context.Context, o AddOptions) (_ *Added, err erro
 	if err := files.write(certFile, []byte(aws.ToString(cert.CertificatePem)), 0o644); err != nil {
 		return nil, err
 	}
-	if err := files.write(confFile, p.conf(o), 0o644); err != nil {
+	if err := files.write(confFile, p.conf(o), 0o600); err != nil {
 		return nil, err
 	}
 	if _, err := p.cfg.IoT.AttachPolicy(ctx, &iot.AttachPolicyInput{PolicyName: &p.cfg.Stack.Policy, Target: &arn}); err != nil {
@@ -218,8 +223,8 @@ func (p *Provisioner) conf(o AddOptions) []byte {
 	s := p.cfg.Stack
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# Settings of s3cam-agent for the camera %[1]s of the stack %[2]s in %[3]s. docs/ref/agent.md describes all settings;
-# s3cam-agent check --connect --config %[4]s/%[5]s tells whether they work. There is no secret in this file, but the key beside
-# it is one.
+# s3cam-agent check --connect --config %[4]s/%[5]s tells whether they work. The key beside this file shows who the camera is:
+# keep it (mode 600).
 
 # Where the C library in the firmware connects to.
 socket = /var/run/s3cam/agent.sock
