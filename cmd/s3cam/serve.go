@@ -24,6 +24,8 @@ type serveCmd struct {
 	Store    storeFlags    `embed:"" group:"store"`
 	Delivery deliveryFlags `embed:"" group:"playback"`
 	Play     playbackFlags `embed:"" group:"playback"`
+	MaxClips int           `default:"4" group:"playback" help:"Clips (/clip.mp4, /clip.ts) that are made at a time; 0: none are offered."`
+	MaxClip  seconds       `default:"24h" group:"playback" help:"Longest range of one clip."`
 	Log      logFlags      `embed:"" prefix:"log-" group:"log"`
 }
 
@@ -45,6 +47,10 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 		Playback: c.Play.playback(),
 		Ready:    func(a standalone.Addresses) { c.welcome(g.out, a) },
 		Logger:   c.Log.logger(g.err, slog.LevelInfo),
+	}
+	cfg.Playback.MaxClip = c.MaxClip.d()
+	if cfg.Playback.MaxClips = c.MaxClips; c.MaxClips == 0 {
+		cfg.Playback.MaxClips = -1
 	}
 	if err := c.Delivery.apply(&cfg.Playback); err != nil {
 		return err

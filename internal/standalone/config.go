@@ -61,7 +61,13 @@ type Playback struct {
 	NearRealtimeReplayPrecedingPeriod time.Duration
 	TSClipDuration                    time.Duration
 	MaxReplay                         time.Duration
+
+	MaxClips int           // clips that are made at a time; zero: DefaultMaxClips, negative: none are offered
+	MaxClip  time.Duration // longest range of one; zero: 24 h
 }
+
+// DefaultMaxClips bounds clips: each has three segments in memory and keeps the disk and the line busy.
+const DefaultMaxClips = 4
 
 // Camera is a simulated camera.
 type Camera struct {

@@ -236,6 +236,10 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 		Live: p.Live, Replay: p.Replay, Presign: s.signers.Get, PresignPeriod: p.NearRealtimeReplayCachePeriod, Fault: storeFault,
 		CORSOrigins: s.cfg.Web.CORSOrigins, Hosts: s.cfg.Web.Hosts, Site: site, Now: s.cfg.Now, Logger: s.log,
 	}
+	hc.Clips = httpapi.Clips{Max: max(0, p.MaxClips), MaxLength: p.MaxClip}
+	if p.MaxClips == 0 {
+		hc.Clips.Max = DefaultMaxClips
+	}
 	if s.bucket != nil {
 		pc.Store, pc.Heads, pc.Announced, hc.Objects = s.bucket, s.bucket, true, localObjects{s.bucket}
 	} else {
