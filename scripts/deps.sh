@@ -112,7 +112,9 @@ if venv_ok; then
 	want_py="$(cat test/aws/requirements.txt) $(python3 --version 2>&1)"
 	if [ "$want_py" != "$(cat build/py/installed 2>/dev/null)" ] || [ ! -x build/py/bin/cfn-lint ]; then
 		say "installing test/aws/requirements.txt by pip into build/py"
-		if rm -rf build/py && python3 -m venv build/py && build/py/bin/pip install -q --disable-pip-version-check -r test/aws/requirements.txt; then
+		rm -rf build/py
+		hash -r # make has build/py/bin on PATH, and that python3 has just gone
+		if python3 -m venv build/py && build/py/bin/pip install -q --disable-pip-version-check -r test/aws/requirements.txt; then
 			printf '%s\n' "$want_py" >build/py/installed
 		else
 			say "SKIPPED TESTS: pip could not install test/aws/requirements.txt; the tests of the AWS deployment say what they leave out" >&2
