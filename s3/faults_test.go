@@ -455,6 +455,7 @@ func TestBadArgumentsAreRefusedWithoutARequest(t *testing.T) {
 		"long key":          put(strings.Repeat("k", 1025), s3.PutOptions{}),
 		"key not UTF-8":     put("\xff", s3.PutOptions{}),
 		"newline in type":   put("k", s3.PutOptions{ContentType: "a\nb"}),
+		"newline in cache":  put("k", s3.PutOptions{CacheControl: "a\nb"}),
 		"newline in tags":   put("k", s3.PutOptions{Tags: "a=b\r\nX: y"}),
 		"body too short":    short,
 		"negative size":     negative,

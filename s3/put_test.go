@@ -40,9 +40,13 @@ func TestPutSendsWhatItShould(t *testing.T) {
 			[]string{"Expect", "Transfer-Encoding", "X-Idempotency-Key", "Accept-Encoding"},
 		},
 		{
+			"what caches may do is kept with the object", newFake, nil, s3.PutOptions{CacheControl: "public, max-age=31536000, immutable"},
+			http.Header{"Cache-Control": {"public, max-age=31536000, immutable"}}, nil,
+		},
+		{
 			"http: the hash is signed", newFake, nil, s3.PutOptions{},
 			http.Header{"X-Amz-Content-Sha256": {"15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"}, "X-Amz-Checksum-Crc32c": {"4waSgw=="}},
-			[]string{"Content-Type", "If-None-Match", "X-Amz-Tagging", "Expect"},
+			[]string{"Content-Type", "Cache-Control", "If-None-Match", "X-Amz-Tagging", "Expect"},
 		},
 		{
 			"a switch leaves the checksum out", newFake, func(cfg *s3.Config) { cfg.OmitChecksum = true }, s3.PutOptions{},

@@ -57,7 +57,7 @@ func TestEveryStoreKeepsThePromise(t *testing.T) {
 	}
 }
 
-func openTable(t *testing.T, api cache.DynamoAPI, name string) *cache.DynamoDB {
+func openTable(t testing.TB, api cache.DynamoAPI, name string) *cache.DynamoDB {
 	t.Helper()
 	d, err := cache.NewDynamoDB(api, cache.DynamoDBConfig{Table: name, AttemptTimeout: 20 * time.Second})
 	if err != nil {

@@ -183,6 +183,9 @@ func decodeItem(id string, item map[string]types.AttributeValue) (dynItem, error
 			it.parts = append(it.parts, text(v))
 		}
 	}
+	if len(it.parts) > mostParts {
+		return it, fmt.Errorf("%w: it names %d parts", errUnreadable, len(it.parts))
+	}
 	w.Version = version
 	it.window = w
 	return it, nil

@@ -32,6 +32,7 @@ const (
 	partMargin  = 24 * 3600
 	partsAtOnce = 8
 	maxParts    = 128 // kept in memory: 21 MB
+	mostParts   = 256 // of one window: a million entries, as many as playback reads
 )
 
 // parts remembers the parts that were read or written last. Their content never changes.

@@ -340,3 +340,36 @@ func TestManyWindowsDoNotMix(t *testing.T) {
 		}
 	}
 }
+
+// Whatever stands in the table, Load answers something that Save can replace, and the next Load is clean.
+func FuzzLoad(f *testing.F) {
+	f.Add(`{"ID":"a","MediaSequence":5,"TargetDuration":3,"Entries":null}`, "1", "6", "0", "")
+	f.Add(`{"ID":"a","Entries":"Y2BkYGRgAAAAAP//AQAA//8="}`, "7", "-1", "x", "ref")
+	f.Add(`{`, "0", "9223372036854775807", "1e9", "")
+	f.Add(``, "9223372036854775807", "", "", "")
+	f.Fuzz(func(t *testing.T, window, version, msn, dsn, part string) {
+		table := newTable(t)
+		item := attributes{"pk": &types.AttributeValueMemberS{Value: "a"}, "window": &types.AttributeValueMemberS{Value: window}}
+		for name, v := range map[string]string{"version": version, "msn": msn, "dsn": dsn} {
+			if _, err := strconv.ParseInt(v, 10, 64); err == nil { // the table takes nothing else as a number
+				item[name] = &types.AttributeValueMemberN{Value: v}
+			} else {
+				item[name] = &types.AttributeValueMemberS{Value: v}
+			}
+		}
+		if part != "" {
+			item["parts"] = &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberS{Value: part}}}
+		}
+		table.items["a"] = item
+		d := openTable(t, table, "t")
+		w := load(t, d, "a")
+		if w.ID != "a" || w.Version < 0 || w.MediaSequence < 0 || w.DiscontinuitySequence < 0 {
+			t.Fatalf("loaded %+v", w)
+		}
+		next := playback.Window{ID: "a", Version: w.Version, Expires: now, TargetDuration: 3, MediaSequence: 9}
+		save(t, d, next)
+		if got := load(t, d, "a"); got.Version != w.Version+1 || got.MediaSequence != 9 {
+			t.Fatalf("after replacing: %+v", got)
+		}
+	})
+}

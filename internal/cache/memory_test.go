@@ -20,7 +20,7 @@ func window(id string, version int64, entries int, expires time.Time) playback.W
 	return playback.Window{ID: id, Version: version, Expires: expires, Entries: make([]playback.Entry, entries)}
 }
 
-func load(t *testing.T, m playback.WindowStore, id string) playback.Window {
+func load(t testing.TB, m playback.WindowStore, id string) playback.Window {
 	t.Helper()
 	w, err := m.Load(t.Context(), id)
 	if err != nil {
@@ -29,7 +29,7 @@ func load(t *testing.T, m playback.WindowStore, id string) playback.Window {
 	return w
 }
 
-func save(t *testing.T, m playback.WindowStore, w playback.Window) {
+func save(t testing.TB, m playback.WindowStore, w playback.Window) {
 	t.Helper()
 	if err := m.Save(t.Context(), w); err != nil {
 		t.Fatal(err)

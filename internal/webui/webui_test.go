@@ -99,6 +99,32 @@ func TestEveryFileOfTheBundleIsServedAsItIs(t *testing.T) {
 	}
 }
 
+func TestFilesAreWhatTheHandlerServes(t *testing.T) {
+	cfg := webui.Config{APIBase: "https://api.example.com"}
+	files, err := webui.Files(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := site(t, cfg)
+	last := ""
+	for _, f := range files {
+		res := get(t, h, http.MethodGet, "/"+f.Name, nil)
+		if !bytes.Equal(body(t, res), f.Body) || res.Header.Get("Content-Type") != f.ContentType || res.Header.Get("Cache-Control") != f.CacheControl {
+			t.Errorf("%s is served differently", f.Name)
+		}
+		if f.Name <= last {
+			t.Errorf("%s comes after %s", f.Name, last)
+		}
+		last = f.Name
+	}
+	if len(files) != len(bundled(t)) {
+		t.Errorf("%d files, the bundle has %d", len(files), len(bundled(t)))
+	}
+	if _, err := webui.Files(webui.Config{APIBase: "ftp://x"}); err == nil {
+		t.Error("a bad address of the API was accepted")
+	}
+}
+
 func TestBundleStaysWithinItsBudget(t *testing.T) {
 	h := site(t, webui.Config{})
 	total := 0
