@@ -13,8 +13,8 @@
 # and toolchain wherever it is built. What is special about the build, and why, with figures, is in docs/design/device.md:
 #
 # - Some files of the toolchain are replaced by patched copies, made here from the toolchain in use: a 32 MiB buffer that is declared and
-#   never used, log/slog's default handler (it brings encoding/json), the linker's tables of line numbers, and what a camera's TLS client
-#   never uses (agent-crypto.sh). When the toolchain has not the lines to patch, the build stops and says so.
+#   never used, log/slog's default handler (it brings encoding/json), the linker's tables of line numbers, first sizes of the garbage
+#   collector's lists, and what a camera's TLS client never uses (agent-crypto.sh). When the toolchain has not the lines to patch, the build stops and says so.
 # - Inlining is off but for the packages that bytes of video pass through.
 #
 # scripts/agent-build.sh test ARGUMENTS runs `go test` on this machine with the same compiler flags.
@@ -119,6 +119,11 @@ case ${S3CAM_OVERLAY:-} in
 	patch src/log/slog/logger.go -2+1/4064912711 \
 		-e 's/^\tdefaultLogger\.Store(New(newDefaultHandler(loginternal\.DefaultOutput)))$/\tdefaultLogger.Store(New(DiscardHandler))/' \
 		-e '/^\tloginternal "log\/internal"$/d'
+	# Lists of the garbage collector that begin at a size for heaps of a gigabyte; half a megabyte of pages with a few bytes in each. They grow
+	# when they have to.
+	patch src/runtime/mspanset.go -2+2/2676138391 \
+		-e 's/^\tspanSetBlockEntries = 512 .*/\tspanSetBlockEntries = 32/' -e 's/^\tspanSetInitSpineCap = 256 .*/\tspanSetInitSpineCap = 16/'
+	patch src/runtime/mheap.go -1+1/1075917164 -e 's/^const gcBitsChunkBytes = uintptr(64 << 10)$/const gcBitsChunkBytes = uintptr(8 << 10)/'
 	# shellcheck source=scripts/agent-crypto.sh
 	. scripts/agent-crypto.sh
 	overlay std

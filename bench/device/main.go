@@ -21,6 +21,7 @@ type options struct {
 	targets     []string
 	long, short time.Duration // of the two runs whose difference is counted
 	run         time.Duration // of a memory run
+	only        string        // memory runs whose name contains this
 	verbose     io.Writer
 }
 
@@ -42,6 +43,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	fs.DurationVar(&o.long, "long", 60*time.Second, "the longer of the two counted runs")
 	fs.DurationVar(&o.short, "short", 18*time.Second, "the shorter of the two counted runs")
 	fs.DurationVar(&o.run, "run", 60*time.Second, "length of a memory run")
+	fs.StringVar(&o.only, "only", "", "only memory runs whose name contains this, such as 386")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil

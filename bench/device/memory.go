@@ -37,6 +37,7 @@ func readSample(pid int) (sample, error) {
 // usage sums up the samples of a run.
 type usage struct {
 	hwm, anonMean, anonMax, fileMean int
+	peak                             sample // the one with the most in all
 }
 
 // watch samples a process each 0.2 s until stop is closed, leaving out the first 10 s.
@@ -61,6 +62,9 @@ func watch(pid int, stop <-chan struct{}) (usage, error) {
 			return u, err
 		}
 		u.hwm = s.hwm
+		if s.rss > u.peak.rss {
+			u.peak = s
+		}
 		if time.Since(begin) < 10*time.Second {
 			continue
 		}
@@ -88,11 +92,14 @@ func memory(o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rows := [][]string{{"run", "anon mean MB", "goal", "", "anon max MB", "goal", "", "peak RSS MB", "goal", "", "file MB", "stored"}}
+	rows := [][]string{{"run", "anon mean MB", "goal", "", "anon max MB", "goal", "", "peak RSS MB", "goal", "", "of that", "file mean MB", "stored"}}
 	for _, g := range memoryGoals {
 		name := g.target + ", healthy link"
 		if g.full {
 			name = g.target + ", server stores nothing"
+		}
+		if !strings.Contains(name, o.only) {
+			continue
 		}
 		fmt.Fprintf(o.verbose, "memory: %s, %v\n", name, o.run)
 		u, puts, err := memoryRun(o, g.target, g.full, frames)
@@ -111,11 +118,12 @@ func memory(o options, w io.Writer) error {
 			mb := float64(v.kb) / 1000
 			row = append(row, fmt.Sprintf("%.2f", mb), goal, verdict(mb, v.goal))
 		}
-		rows = append(rows, append(row, fmt.Sprintf("%.2f", float64(u.fileMean)/1000), fmt.Sprintf("%d segments", puts)))
+		of := fmt.Sprintf("%.1f anon, %.1f file", float64(u.peak.anon)/1000, float64(u.peak.file)/1000)
+		rows = append(rows, append(row, of, fmt.Sprintf("%.2f", float64(u.fileMean)/1000), fmt.Sprintf("%d segments", puts)))
 	}
 	rows = append(rows,
-		[]string{"original SDK, amd64, static, whole program", "-", "", "", "5.6", "", "", "8.9", "", "", "-", ""},
-		[]string{"original SDK, amd64, shared libraries", "-", "", "", "6.2", "", "", "16.1", "", "", "-", ""})
+		[]string{"original SDK, amd64, static, whole program", "-", "", "", "5.6", "", "", "8.9", "", "", "-", "-", ""},
+		[]string{"original SDK, amd64, shared libraries", "-", "", "", "6.2", "", "", "16.1", "", "", "-", "-", ""})
 	table(w, fmt.Sprintf("Memory, %v of 5 Mbit/s in real time, ring of 4 MiB", o.run), rows)
 	return nil
 }

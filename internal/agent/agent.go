@@ -428,7 +428,7 @@ func (a *Agent) firstStored() {
 const trimEvery = 2 * time.Second
 
 // trim gives memory back after a connection was made. What a handshake leaves behind is half a megabyte, which would stay until the heap
-// has grown to one, and longest when the ring is full since each try fails.
+// has grown to one, and longest when the ring is full since each try fails; its code is a third of the program.
 func (a *Agent) trim() {
 	now := time.Now()
 	a.mu.Lock()
@@ -437,8 +437,12 @@ func (a *Agent) trim() {
 		a.trimmed = now
 	}
 	a.mu.Unlock()
-	if due {
-		debug.FreeOSMemory()
+	if !due {
+		return
+	}
+	debug.FreeOSMemory()
+	if !a.cfg.KeepText {
+		releaseText()
 	}
 }
 

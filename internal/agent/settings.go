@@ -245,7 +245,7 @@ func settings() []setting {
 				}
 				return nil
 			}},
-		{"keep-text", "", "false", "keep the program's own pages in memory after the first upload (they are given back by default)", global, nil,
+		{"keep-text", "", "false", "keep the program's own pages in memory after the first upload and new connections (they are given back by default)", global, nil,
 			func(c *Config, _ *CameraConfig, v string) (err error) { c.KeepText, err = parseBool(v); return err }},
 	}
 }

@@ -84,6 +84,7 @@ func TestScriptStopsWhenTheToolchainDiffers(t *testing.T) {
 		pcln    = "src/cmd/link/internal/ld/pcln.go"
 		suites  = "src/crypto/tls/cipher_suites.go"
 		verify  = "src/crypto/x509/x509.go"
+		spans   = "src/runtime/mspanset.go"
 	)
 	patched := regexp.MustCompile(`\bpatch (\S+)`).FindAllStringSubmatch(read(t, root+"/scripts/agent-build.sh")+
 		strings.NewReplacer("$tls", "src/crypto/tls", "$x509", "src/crypto/x509", "$internal", "src/crypto/internal/fips140").Replace(read(t, root+"/scripts/agent-crypto.sh")), -1)
@@ -109,6 +110,7 @@ func TestScriptStopsWhenTheToolchainDiffers(t *testing.T) {
 		{name: "a cipher suite of another name", file: suites, old: "\t{TLS_RSA_WITH_RC4_128_SHA, 16", new: "\t{TLS_RSA_WITH_RC4_256_SHA, 16", wantErr: suites},
 		{name: "a curve is read otherwise", file: verify, old: "return elliptic.P521()", new: "return newP521()", wantErr: verify},
 		{name: "signatures are checked otherwise", file: verify, old: "if !ed25519.Verify(pub, signed", new: "if !verifyEd25519(pub, signed", wantErr: verify},
+		{name: "the collector's lists begin with another size", file: spans, old: "spanSetBlockEntries = 512", new: "spanSetBlockEntries = 1024", wantErr: spans},
 		{name: "the linker differs and lines are wanted", file: pcln, env: "S3CAM_LINES=keep"},
 		{name: "the buffer's file is gone and the user knows", file: entropy, env: "S3CAM_OVERLAY=none"},
 		{name: "the user wants something unknown", env: "S3CAM_OVERLAY=maybe", wantErr: "it may only be 'none'"},
