@@ -256,6 +256,16 @@ func (f *Function) Recycle() {
 	}
 }
 
+// Crash kills all processes as they are, as a fault of the program would.
+func (f *Function) Crash() {
+	f.mu.Lock()
+	live := slices.Collect(maps.Keys(f.live))
+	f.mu.Unlock()
+	for _, in := range live {
+		in.kill()
+	}
+}
+
 // Stats returns a copy of the counters.
 func (f *Function) Stats() Stats {
 	f.mu.Lock()

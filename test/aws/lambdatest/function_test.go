@@ -224,6 +224,30 @@ func TestOneInstanceTakesCallsOneAfterTheOther(t *testing.T) {
 	}
 }
 
+func TestACrashFailsTheInvocationOnly(t *testing.T) {
+	f := lambdatest.New(t, lambdatest.Config{Bootstrap: bootstrap, Timeout: time.Minute})
+	invoke(t, f, `{"do":"count"}`)
+	hung := make(chan lambdatest.Result, 1)
+	go func() {
+		r, _ := f.Invoke(t.Context(), []byte(`{"do":"hang"}`))
+		hung <- r
+	}()
+	var r lambdatest.Result
+	for deadline := time.Now().Add(30 * time.Second); r.ErrorType == "" && time.Now().Before(deadline); { // until it hit the call
+		f.Crash()
+		select {
+		case r = <-hung:
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if r.ErrorType != lambdatest.ErrorTypeExit || !strings.Contains(string(r.Payload), "signal: killed") {
+		t.Errorf("got %q %s", r.ErrorType, r.Payload)
+	}
+	if r := invoke(t, f, `{"do":"count"}`); r.ErrorType != "" || !r.Cold {
+		t.Errorf("next invocation: %q %s, cold %v", r.ErrorType, r.Payload, r.Cold)
+	}
+}
+
 func TestRecycleBootsWithNewEnvironment(t *testing.T) {
 	f := lambdatest.New(t, lambdatest.Config{Bootstrap: bootstrap, Env: map[string]string{"AWS_SESSION_TOKEN": "first"}})
 	f1 := string(invoke(t, f, `{"do":"env"}`).Payload)
