@@ -70,7 +70,7 @@ func Levers(in Inputs, p Prices) ([]Lever, error) {
 		change(Setting, "live with signed URLs in the playlist", "nothing with default settings (LiveSegmentDelivery presign)", func(i *Inputs) { i.Live = Presign })
 	}
 	if in.Replay == Redirect {
-		change(Setting, "replay with signed URLs in the playlist", "replays end in errors when the signing credentials do (ReplaySegmentDelivery presign)", func(i *Inputs) { i.Replay = Presign })
+		change(Setting, "replay with signed URLs in the playlist", "for ranges of up to 45 minutes; longer ones are redirected all the same (ReplaySegmentDelivery presign)", func(i *Inputs) { i.Replay = Presign })
 	}
 	change(Outside, "viewers in the camera's own network", "they watch a standalone server there; what is left is recording", func(i *Inputs) { i.ViewingHours, i.ReplayHours = 0, 0 })
 	change(BuiltIn, "one LIST per poll instead of three", "", func(i *Inputs) { i.ListsPerPoll *= 3 })

@@ -26,7 +26,7 @@ const (
 //   - Playlists leave API Gateway compressed; they and the redirects count as transfer too.
 //
 // Left out because it stays below a thousandth: ranged reads of segment heads, the table's storage, the web site, camera
-// credentials, the demo.
+// credentials, the demo. A replay without an end is polled like live and belongs to the hours of live.
 func quantities(in Inputs) []Line {
 	var lines []Line
 	add := func(purpose Purpose, service Service, item Item, quantity float64) {
