@@ -262,7 +262,7 @@ func (w *builder) avcC(s *sets) {
 	at := w.begin("avcC")
 	w.u8(1)
 	w.b = append(w.b, s.sps[0][1:4]...) // profile, compatibility, level
-	w.u8(0xFC | lengthBytes - 1)
+	w.u8(0xFC | (lengthBytes - 1))
 	w.u8(0xE0 | byte(len(s.sps)))
 	for _, nal := range s.sps {
 		w.u16(uint16(len(nal)))
@@ -275,9 +275,9 @@ func (w *builder) avcC(s *sets) {
 	}
 	switch s.first.ProfileIDC {
 	case 100, 110, 122, 144, 244:
-		w.u8(0xFC | byte(s.first.ChromaFormat)&3)
-		w.u8(0xF8 | byte(s.first.BitDepthLuma-8)&7)
-		w.u8(0xF8 | byte(s.first.BitDepthChroma-8)&7)
+		w.u8(0xFC | (byte(s.first.ChromaFormat) & 3))
+		w.u8(0xF8 | (byte(s.first.BitDepthLuma-8) & 7))
+		w.u8(0xF8 | (byte(s.first.BitDepthChroma-8) & 7))
 		w.u8(0)
 	}
 	w.end(at)

@@ -173,17 +173,22 @@ func duration32(d int64) uint32 { return uint32(min(max(d, 1), math.MaxUint32)) 
 // if not nothing is appended.
 func (w *Writer) appendUnit(au []byte) (slice bool) {
 	t := &w.video
-	before := len(t.data)
+	before, dropped := len(t.data), false
 	for nal := range h264.NALUnits(au) {
 		switch typ := h264.NALType(nal); typ {
 		case h264.TypeAUD, h264.TypeFiller:
 			continue
 		case h264.TypeSPS, h264.TypePPS:
-			known := w.sets.has(nal, typ)
-			if known && !w.foreign {
+			if known := w.sets.has(nal, typ); known && !w.foreign {
+				dropped = true
 				continue
+			} else if !known && !w.foreign {
+				w.foreign = true
+				if dropped { // with a new SPS the PPS in front of it counts again, too
+					t.data = t.data[:before]
+					return w.appendUnit(au)
+				}
 			}
-			w.foreign = w.foreign || !known
 		case h264.TypeSlice, h264.TypeIDR, h264.TypePartitionA:
 			slice = true
 		}
