@@ -24,12 +24,14 @@ Each flag can also be given as an environment variable, named beside it; a flag 
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done but some footage was dropped, 130 interrupted.`
 
-var commands = []string{"demo", "serve", "push", "probe", "playlist", "cost", "version"}
+var commands = []string{"demo", "serve", "push", "probe", "playlist", "cost", "deploy", "deploy up", "deploy status", "deploy down", "deploy template",
+	"camera", "camera add", "camera list", "camera remove", "version"}
 
 var groups = []kong.Group{
 	{Key: "store", Title: "S3 store:"},
 	{Key: "playback", Title: "Playback:"},
 	{Key: "web", Title: "Web:"},
+	{Key: "parameters", Title: "Parameters of the stack:"},
 	{Key: "log", Title: "Log:"},
 }
 
@@ -41,6 +43,8 @@ type cli struct {
 	Probe    probeCmd    `cmd:"" help:"Check MPEG-TS files strictly and tell what is in them."`
 	Playlist playlistCmd `cmd:"" help:"Print the live or a replay playlist of a camera."`
 	Cost     costCmd     `cmd:"" help:"Estimate what cameras cost per month on AWS."`
+	Deploy   deployCmd   `cmd:"" help:"Put the stack into AWS, look at it, take it away."`
+	Camera   cameraCmd   `cmd:"" help:"Make cameras known and take their access away."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

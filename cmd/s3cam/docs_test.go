@@ -50,7 +50,7 @@ func TestHelpIsInTheReference(t *testing.T) {
 		args := []string{"--help"}
 		name := "s3cam"
 		if command != "" {
-			args = []string{command, "--help"}
+			args = append(strings.Fields(command), "--help")
 			name += " " + command
 		}
 		if err := run(t.Context(), args, nil, streams{nil, &out, &out}); err != nil {
@@ -75,13 +75,14 @@ func TestFlagsAreInTheReference(t *testing.T) {
 	}
 	groups := map[string][]*flagRow{}
 	var order []string
-	for _, command := range parser.Model.Children {
+	for _, command := range parser.Model.Leaves(false) {
+		name := strings.TrimPrefix(command.Path(), "s3cam ") // deploy up
 		for _, f := range command.Flags {
 			if f.Name == "help" {
 				continue
 			}
 			group := groupOf(f)
-			row := &flagRow{"--" + f.Name, envName(f.Name), f.Default, f.OrigHelp, []string{command.Name}}
+			row := &flagRow{"--" + f.Name, envName(f.Name), f.Default, f.OrigHelp, []string{name}}
 			if f.IsBool() {
 				row.def = "no"
 			}
@@ -91,7 +92,7 @@ func TestFlagsAreInTheReference(t *testing.T) {
 			merged := false
 			for _, r := range groups[group] {
 				if r.flag == row.flag && r.def == row.def && r.help == row.help {
-					r.commands = append(r.commands, command.Name)
+					r.commands = append(r.commands, name)
 					merged = true
 				}
 			}

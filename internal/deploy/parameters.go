@@ -89,19 +89,20 @@ func (d *Deployer) parameters(t *Template, given map[string]string) (map[string]
 	return values, join(errs)
 }
 
-// join makes one error of several; the hints are kept.
+// join makes one error of several, a line each; the hints are kept.
 func join(errs []error) error {
 	if len(errs) < 2 {
 		return errors.Join(errs...)
 	}
-	var hints []string
+	var texts, hints []string
 	for _, err := range errs {
+		texts = append(texts, err.Error())
 		var e *Error
 		if errors.As(err, &e) && e.hint != "" && !slices.Contains(hints, e.hint) {
 			hints = append(hints, e.hint)
 		}
 	}
-	return &Error{kind: ErrSettings, err: errors.Join(errs...), hint: strings.Join(hints, "\n      ")}
+	return settings(strings.Join(hints, "\n      "), "%s", strings.Join(texts, "\n       "))
 }
 
 // together checks what no single rule says: values that do not fit to each other, to the region or to the account.

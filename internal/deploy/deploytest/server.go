@@ -42,6 +42,7 @@ type Server struct {
 	stacks    []*stack
 	sets      map[string]*changeSet
 	buckets   map[string]*bucket
+	iot       iot
 	ids       int
 	began     time.Time
 }
@@ -58,7 +59,7 @@ type Change struct{ Action, Logical, Type, Physical, Replacement string }
 // New starts a server that ends with the test.
 func New(t testing.TB) *Server {
 	s := &Server{Caller: "arn:aws:iam::" + Account + ":user/tester", Script: map[string][]Step{}, t: t, denied: map[string]bool{}, simulated: map[string]bool{},
-		sets: map[string]*changeSet{}, buckets: map[string]*bucket{}, began: time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)}
+		sets: map[string]*changeSet{}, buckets: map[string]*bucket{}, iot: iot{map[string]map[string]string{}, map[string]*certificate{}}, began: time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)}
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
 	s.URL = h.URL
@@ -114,6 +115,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
+		return
+	}
+	if s.serveIoT(w, r, body) {
 		return
 	}
 	if r.Method != http.MethodPost || r.URL.Path != "/" {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/iot"
+
+	"github.com/s3cam/s3cam/internal/provision"
+)
+
+type cameraCmd struct {
+	Add    cameraAddCmd    `cmd:"" help:"Make a camera known and write the files that it needs."`
+	List   cameraListCmd   `cmd:"" help:"List the cameras and their certificates."`
+	Remove cameraRemoveCmd `cmd:"" help:"Take a camera's access away. Its footage is kept."`
+}
+
+// cameraFlags say whose cameras are meant. A stack is one in AWS.
+type cameraFlags struct {
+	Stack string `required:"" placeholder:"NAME" help:"The CloudFormation stack in AWS that the camera belongs to."`
+	awsFlags
+	JSON bool `help:"Print the result as JSON on standard output."`
+}
+
+// open looks the stack up and joins package provision to it.
+func (f cameraFlags) open(ctx context.Context, g *globals) (*provision.Provisioner, provision.Stack, error) {
+	var stack provision.Stack
+	cfg, err := f.load(ctx)
+	if err != nil {
+		return nil, stack, err
+	}
+	d, err := deployer(cfg, stackFlags{Stack: f.Stack}, g.env, nil)
+	if err != nil {
+		return nil, stack, err
+	}
+	s, err := d.Stack(ctx)
+	if err != nil {
+		return nil, stack, deployError(err)
+	}
+	stack = provision.Stack{Name: s.Name, Region: cfg.Region, Bucket: s.Outputs["VideoBucketName"], Endpoint: s.Outputs["IoTCredentialEndpoint"],
+		RoleAlias: s.Outputs["DeviceRoleAliasName"], Policy: s.Outputs["DeviceIotPolicyName"]}
+	if stack.Policy == "" {
+		if stack.Policy, err = d.Resource(ctx, "DeviceIotPolicy"); err != nil {
+			return nil, stack, deployError(err)
+		}
+	}
+	p, err := provision.New(provision.Config{IoT: iot.NewFromConfig(cfg), Stack: stack,
+		Report: func(text string) { fmt.Fprintln(g.err, text) }})
+	return p, stack, err
+}
+
+type cameraAddCmd struct {
+	Name string `arg:"" help:"Name of the camera: its thing in AWS IoT, its folder in the bucket and its camera_id for playback. Letters, digits and : _ -"`
+	cameraFlags
+	Out       string `placeholder:"DIR" help:"Directory for the files. Without it: one of the camera's name."`
+	DeviceDir string `default:"/etc/s3cam" placeholder:"DIR" help:"Where the files will lie on the camera; agent.conf names them there."`
+	Renew     bool   `help:"A new certificate for a camera that exists. The old one goes on working."`
+	RevokeOld bool   `help:"With --renew: deactivate the old certificates."`
+}
+
+func (cameraAddCmd) Help() string {
+	return `Makes a thing in AWS IoT and a certificate for a key that is made on this machine: only a signing request travels, the key
+never does. With it the camera gets keys that are good for an hour and for its own folder in the bucket.
+
+It writes device.key (mode 0600), device.crt and agent.conf. Copy the three to the camera; the agent has the roots that vouch
+for AWS built in (Amazon Root CA 1 to 4, Starfield Services G2, DigiCert Global Root CA, G2 and G3).
+
+Examples:
+  s3cam camera add door --stack s3cam --region eu-central-1
+  s3cam camera add door --stack s3cam --renew --revoke-old --out new-files`
+}
+
+func (c *cameraAddCmd) Run(ctx context.Context, g *globals) error {
+	if err := provision.CheckName(c.Name); err != nil {
+		return deployError(err)
+	}
+	p, stack, err := c.open(ctx, g)
+	if err != nil {
+		return err
+	}
+	dir := c.Out
+	if dir == "" {
+		dir = strings.ReplaceAll(c.Name, ":", "_")
+	}
+	added, err := p.Add(ctx, provision.AddOptions{Name: c.Name, Dir: dir, DeviceDir: c.DeviceDir, Renew: c.Renew, RevokeOld: c.RevokeOld})
+	if err != nil {
+		return deployError(err)
+	}
+	if c.JSON {
+		return printJSON(g.out, added)
+	}
+	f := added.Files
+	fmt.Fprintf(g.out, "%s\n%s\n%s\n", f.Config, f.Certificate, f.Key)
+	fmt.Fprintf(g.out, `
+Next:
+  copy the three files to the camera, into %[1]s; keep the key readable for the agent alone
+  check there:     s3cam-agent check --connect --config %[2]s
+  record:          s3cam-agent --config %[2]s
+`, c.DeviceDir, filepath.ToSlash(filepath.Join(c.DeviceDir, "agent.conf")))
+	for _, id := range added.StillActive {
+		fmt.Fprintf(g.err, "note: an old certificate is still active; when the camera has its new files: aws iot update-certificate --new-status INACTIVE --region %s --certificate-id %s\n", stack.Region, id)
+	}
+	return nil
+}
+
+type cameraListCmd struct {
+	cameraFlags
+}
+
+func (c *cameraListCmd) Run(ctx context.Context, g *globals) error {
+	p, _, err := c.open(ctx, g)
+	if err != nil {
+		return err
+	}
+	cameras, err := p.List(ctx)
+	if err != nil {
+		return deployError(err)
+	}
+	if c.JSON {
+		return printJSON(g.out, cameras)
+	}
+	w := tabwriter.NewWriter(g.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CAMERA\tCERTIFICATE\tSTATUS\tSINCE")
+	for _, k := range cameras {
+		for i, cert := range k.Certificates {
+			name := k.Name
+			if i > 0 {
+				name = ""
+			}
+			fmt.Fprintf(w, "%s\t%.12s\t%s\t%s\n", name, cert.ID, cert.Status, cert.Created.UTC().Format(time.DateTime))
+		}
+		if len(k.Certificates) == 0 {
+			fmt.Fprintf(w, "%s\tnone\t\t\n", k.Name)
+		}
+	}
+	return w.Flush()
+}
+
+type cameraRemoveCmd struct {
+	Name string `arg:"" help:"Name of the camera."`
+	cameraFlags
+}
+
+func (cameraRemoveCmd) Help() string {
+	return `Deactivates, detaches and deletes the camera's certificates, then its thing. Keys that the camera holds already are good for an
+hour at most. The footage stays in the bucket and can be watched.`
+}
+
+func (c *cameraRemoveCmd) Run(ctx context.Context, g *globals) error {
+	p, stack, err := c.open(ctx, g)
+	if err != nil {
+		return err
+	}
+	if err := p.Remove(ctx, c.Name); err != nil {
+		return deployError(err)
+	}
+	if c.JSON {
+		return printJSON(g.out, map[string]string{"removed": c.Name, "bucket": stack.Bucket, "prefix": c.Name + "/"})
+	}
+	fmt.Fprintf(g.err, "the footage stays in %s/%s/\n", stack.Bucket, c.Name)
+	return nil
+}
