@@ -24,7 +24,7 @@ type costCmd struct {
 	Viewers       float64  `default:"1" help:"How many watch the same camera at the same time, when anybody does."`
 	ReplayHours   seconds  `default:"2h" help:"Replay per camera and month, of all viewers together."`
 	Duty          float64  `default:"1" help:"Part of the time in which the camera records: 1 is always, 0.1 a tenth."`
-	TSOverhead    float64  `name:"ts-overhead" default:"0.03" help:"What MPEG-TS adds: 0.03 is 3 %, which s3cam stays below."`
+	TSOverhead    float64  `name:"ts-overhead" default:"0.03" help:"What MPEG-TS adds: 0.03 is 3 %, as s3cam has at some Mbit/s. Below 1 Mbit/s it is more; s3cam probe shows it."`
 	TagsPerSeg    int      `name:"tags-per-segment" default:"0" help:"S3 object tags of each segment."`
 	Poll          seconds  `placeholder:"DURATION" help:"How often a live player asks. Default: each target duration, that is the segment length in whole seconds."`
 	Delivery      string   `default:"presign" enum:"presign,redirect" help:"How live players get segments (CloudFormation: LiveSegmentDelivery)."`

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -216,21 +215,14 @@ func (r costReport) json(w io.Writer) error {
 	for _, l := range r.levers {
 		out.Levers = append(out.Levers, leverJSON{l.Name, l.State, l.Price, amountOf(l.Saves)})
 	}
-	return indented(w, out)
-}
-
-func indented(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	return printJSON(w, out)
 }
 
 // manual prints what the deployment manual calculates.
 func (c *costCmd) manual(g *globals) error {
 	steps := cost.Manual()
 	if c.JSON {
-		return indented(g.out, steps)
+		return printJSON(g.out, steps)
 	}
 	var b strings.Builder
 	b.WriteString("The cost example of the deployment manual (2021): one camera of 5 Mbit/s, segments of 3 s, 7 days, CNY per month\n\n")

@@ -53,7 +53,7 @@ func Levers(in Inputs, p Prices) ([]Lever, error) {
 	}
 	change(Setting, "half the bitrate", "picture quality; a sub-stream, fewer pictures between events, a better encoder", func(i *Inputs) { i.BitsPerSecond /= 2 })
 	if in.TSOverhead > 0.03 {
-		change(Setting, "3 % of container", "nothing: s3cam's own muxer stays below 3 %", func(i *Inputs) { i.TSOverhead = 0.03 })
+		change(Setting, "3 % of container", "nothing at some Mbit/s, where s3cam's own muxer has less; not reachable at low bitrates", func(i *Inputs) { i.TSOverhead = 0.03 })
 	}
 	if in.Retention == 0 {
 		change(Setting, "keep 30 days", "older footage is deleted (VideoRetentionDays)", func(i *Inputs) { i.Retention = Month })
