@@ -35,8 +35,8 @@ func TestLeversSaveWhatTheTablesDifferBy(t *testing.T) {
 	near(t, "no object tags", lever(t, all, "no object tags").Saves.Known, 0.2016, 1e-9)
 	near(t, "half the bitrate: half the storage and half the egress", lever(t, all, "half the bitrate").Saves.Known, 8.33908/2+12*2.15792*0.09/2, 0.001)
 	near(t, "keep 3 days: four of seven days of storage and tags", lever(t, all, "keep 3 days").Saves.Known, (8.33908+0.2016)*4/7, 0.001)
-	// 1200 polls an hour become 400: calls, memory, LISTs, reads.
-	each := 1e-6 + 0.2e-6 + 0.5*0.05*0.0000133334 + 5e-6 + 0.125e-6
+	// 1200 polls an hour become 400: calls, memory, LISTs, reads, writes.
+	each := 1e-6 + 0.2e-6 + 0.5*0.05*0.0000133334 + 5e-6 + 0.125e-6 + 0.625e-6
 	near(t, "players that poll every 9s", lever(t, all, "players that poll every 9s").Saves.Known, 10*800*each, 1e-9)
 	near(t, "replay with signed URLs", lever(t, all, "replay with signed URLs in the playlist").Saves.Known, 2*1200*(1.2e-6+1*0.005*0.0000133334), 1e-9)
 	near(t, "one LIST instead of three", lever(t, all, "one LIST per poll instead of three").Saves.Known, 10*1200*2*5e-6, 1e-9)
