@@ -55,6 +55,14 @@ func (f cameraFlags) open(ctx context.Context, g *globals) (*provision.Provision
 	return p, stack, err
 }
 
+// cameraError is deployError, with a plain word for an interruption after which nothing is left.
+func cameraError(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && !strings.Contains(err.Error(), "taken back") {
+		return interrupted()
+	}
+	return deployError(err)
+}
+
 type cameraAddCmd struct {
 	Name string `arg:"" help:"Name of the camera: its thing in AWS IoT, its folder in the bucket and its camera_id for playback. Letters, digits and : _ -"`
 	cameraFlags
@@ -90,7 +98,7 @@ func (c *cameraAddCmd) Run(ctx context.Context, g *globals) error {
 	}
 	added, err := p.Add(ctx, provision.AddOptions{Name: c.Name, Dir: dir, DeviceDir: c.DeviceDir, Renew: c.Renew, RevokeOld: c.RevokeOld})
 	if err != nil {
-		return deployError(err)
+		return cameraError(ctx, err)
 	}
 	if c.JSON {
 		return printJSON(g.out, added)
@@ -120,7 +128,7 @@ func (c *cameraListCmd) Run(ctx context.Context, g *globals) error {
 	}
 	cameras, err := p.List(ctx)
 	if err != nil {
-		return deployError(err)
+		return cameraError(ctx, err)
 	}
 	if c.JSON {
 		return printJSON(g.out, cameras)
@@ -158,7 +166,7 @@ func (c *cameraRemoveCmd) Run(ctx context.Context, g *globals) error {
 		return err
 	}
 	if err := p.Remove(ctx, c.Name); err != nil {
-		return deployError(err)
+		return cameraError(ctx, err)
 	}
 	if c.JSON {
 		return printJSON(g.out, map[string]string{"removed": c.Name, "bucket": stack.Bucket, "prefix": c.Name + "/"})

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -103,6 +104,28 @@ func TestDeployFromFirstToLast(t *testing.T) {
 	if _, ok := aws.Objects(video); ok {
 		t.Error("the video is still there")
 	}
+}
+
+// Ctrl-C leaves CloudFormation going, and says how to come back.
+func TestDeployUntilCtrlC(t *testing.T) {
+	aws, dir := inAWS(t)
+	aws.Script["create"] = []deploytest.Step{{Logical: "CacheTable", Type: "AWS::DynamoDB::Table", Status: "CREATE_IN_PROGRESS"}} // and no end
+	cmd, out := program(t, append(aws.Env("eu-central-1"), "S3CAM_POLL=10ms"), "deploy", "up", "--assets", dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out.wait(t, regexp.MustCompile("CREATE_IN_PROGRESS +CacheTable"))
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "error: left; CloudFormation goes on with the stack s3cam\nhint: come back with s3cam deploy status --wait --stack s3cam --region eu-central-1") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if got := aws.Status("s3cam"); got != "CREATE_IN_PROGRESS" {
+		t.Errorf("the stack is %s", got)
+	}
+	awsCall(t, aws, "", "deploy", "status").want(t, 1, "CloudFormation is at work: CREATE_IN_PROGRESS", "add --wait")
 }
 
 func TestDeployCommandLines(t *testing.T) {

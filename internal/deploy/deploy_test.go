@@ -293,6 +293,30 @@ func TestALeftStackGoesOnAndCanBeWatchedAgain(t *testing.T) {
 	}
 }
 
+func TestAnInterruptionBeforeCloudFormationBeginsLeavesNoStack(t *testing.T) {
+	for _, at := range []string{"account ", "created the assets bucket", "uploaded ", "CloudFormation will create"} {
+		t.Run(at, func(t *testing.T) {
+			h := newHouse(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			cfg := h.cfg
+			cfg.Report = func(e deploy.Event) {
+				if strings.HasPrefix(e.Text, at) {
+					cancel()
+				}
+			}
+			d, err := deploy.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = d.Up(ctx, h.options())
+			want(t, err, context.Canceled, "interrupted", "s3cam deploy status --stack s3cam")
+			if got := h.aws.Status("s3cam"); got != "" {
+				t.Errorf("a stack is left: %s", got)
+			}
+		})
+	}
+}
+
 func TestTheVideoBucketIsNeverReplaced(t *testing.T) {
 	tests := []struct {
 		name   string

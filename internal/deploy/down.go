@@ -34,7 +34,7 @@ type DownResult struct {
 // more, DeleteVideo is asked about the bucket that it has left.
 func (d *Deployer) Down(ctx context.Context, o DownOptions) (*DownResult, error) {
 	r, err := d.down(ctx, o)
-	return r, ended(ctx, err)
+	return r, d.ended(ctx, err)
 }
 
 func (d *Deployer) down(ctx context.Context, o DownOptions) (*DownResult, error) {

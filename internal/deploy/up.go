@@ -32,7 +32,7 @@ func (d *Deployer) Up(ctx context.Context, o UpOptions) (*Result, error) {
 	}
 	p, err := d.check(ctx, o)
 	if err != nil {
-		return nil, ended(ctx, err)
+		return nil, d.ended(ctx, err)
 	}
 	// Every change of the zip changes its key: a function is updated only when its key changes.
 	if _, given := p.values["AssetsPrefix"]; !given {
@@ -40,20 +40,20 @@ func (d *Deployer) Up(ctx context.Context, o UpOptions) (*Result, error) {
 	}
 	r := &Result{Action: "checked", Caller: p.caller, Assets: p.bucket, Stack: p.stack}
 	if o.DryRun {
-		return r, ended(ctx, d.dryRun(ctx, p, o))
+		return r, d.ended(ctx, d.dryRun(ctx, p, o))
 	}
 	if p.gone {
 		if err := d.clear(ctx, p); err != nil {
-			return nil, ended(ctx, err)
+			return nil, d.ended(ctx, err)
 		}
 	}
 	url, err := d.assets(ctx, p)
 	if err != nil {
-		return nil, ended(ctx, err)
+		return nil, d.ended(ctx, err)
 	}
 	set, changes, err := d.changeSet(ctx, p, url)
 	if err != nil {
-		return nil, ended(ctx, err)
+		return nil, d.ended(ctx, err)
 	}
 	if len(changes) == 0 {
 		d.say(Step, "nothing to do: the stack %s is as it should be", d.cfg.Stack)
@@ -62,21 +62,25 @@ func (d *Deployer) Up(ctx context.Context, o UpOptions) (*Result, error) {
 	}
 	if err := d.judge(ctx, p, changes, o.AllowReplace); err != nil {
 		d.dropChangeSet(ctx, p, set)
-		return nil, ended(ctx, err)
+		return nil, d.ended(ctx, err)
 	}
 	r.Stack, err = d.execute(ctx, p, set)
 	if r.Action = "updated"; p.stack == nil {
 		r.Action = "created"
 	}
-	return r, ended(ctx, err)
+	return r, d.ended(ctx, err)
 }
 
 // ended makes errors after the end of the context ones that say so.
-func ended(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil && !errors.Is(err, context.Canceled) {
-		return errors.Join(context.Canceled, err)
+func (d *Deployer) ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, ErrLeft) {
+		return err
 	}
-	return err
+	var e *Error
+	if errors.As(err, &e) {
+		return &Error{kind: context.Canceled, err: e, hint: e.hint}
+	}
+	return &Error{kind: errors.Join(context.Canceled, err), text: "interrupted", hint: "s3cam deploy status --stack " + d.cfg.Stack + " --region " + d.cfg.Region + " tells what there is"}
 }
 
 // assets uploads what CloudFormation reads. The address of the template is "" when it is small enough without.
