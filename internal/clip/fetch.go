@@ -45,6 +45,9 @@ func (c *Clip) each(ctx context.Context, visit func(i int, data []byte, err erro
 			case <-ctx.Done():
 				return
 			}
+			if f.err != nil && !c.passOver(f.err) {
+				return // visit fails, too
+			}
 		}
 	})
 	for i := range c.segments {

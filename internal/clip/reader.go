@@ -54,8 +54,10 @@ type reader struct {
 	wall  bool // clock comes from a segment whose time stamps are UTC
 	known bool
 
-	carry []byte // NAL units that wait for their slice
-	spent bool   // they are part of the item that was given out
+	seen  [3]bool // by mpegts.Kind: the segment has had a unit of the stream
+	begun bool    // it has had a picture
+	carry []byte  // NAL units that wait for their slice
+	spent bool    // they are part of the item that was given out
 
 	sound   []byte // ADTS that is not given out yet
 	rest    []byte // an ADTS frame that is not complete, or what is left of sound
@@ -82,7 +84,7 @@ func (r *reader) reset(s *segment.Segment, data []byte) error {
 		}
 		r.wall = false
 	}
-	r.known = true
+	r.known, r.seen, r.begun = true, [3]bool{}, false
 	r.demux.ResetBytes(data)
 	r.carry, r.spent, r.sound, r.rest, r.rate = r.carry[:0], false, nil, r.rest[:0], 0
 	return nil
@@ -101,8 +103,11 @@ func (r *reader) next() (item, error) {
 			}
 			continue
 		}
+		// The first unit of each stream may announce a new clock, as after a gap; later that means that something is missing.
+		lost := u.Damaged || u.Discontinuity && r.seen[u.Kind]
+		r.seen[u.Kind] = true
 		if u.Kind == mpegts.Audio {
-			if it, bad := r.takeSound(&u); bad {
+			if it, bad := r.takeSound(&u, lost); bad {
 				return it, nil
 			}
 			continue
@@ -110,7 +115,7 @@ func (r *reader) next() (item, error) {
 		if r.spent {
 			r.carry, r.spent = r.carry[:0], false
 		}
-		it := item{video: true, data: u.Data, damaged: u.Damaged || u.Discontinuity || !u.HasPTS}
+		it := item{video: true, data: u.Data, damaged: lost || !u.HasPTS}
 		if !it.damaged {
 			it.pts, it.dts = r.clock.at(u.PTS), r.clock.at(u.DTS)
 		}
@@ -122,6 +127,9 @@ func (r *reader) next() (item, error) {
 			continue
 		}
 		it.idr, it.damaged = info.IDR, it.damaged || err != nil
+		// A segment begins with an IDR picture. When that is lost, nothing else shows it.
+		it.damaged = it.damaged || !r.begun && !info.IDR
+		r.begun = true
 		if len(r.carry) > 0 {
 			r.carry = append(r.carry, u.Data...)
 			it.data, r.spent = r.carry, true
@@ -154,9 +162,8 @@ func (r *reader) isVideo(e *mpegts.UnsupportedError) bool {
 }
 
 // takeSound begins to give out the frames of a unit. bad is true when something was lost; it is then a damaged item.
-func (r *reader) takeSound(u *mpegts.Unit) (it item, bad bool) {
-	lost := u.Damaged || u.Discontinuity || !u.HasPTS && r.rate == 0
-	if lost {
+func (r *reader) takeSound(u *mpegts.Unit, lost bool) (it item, bad bool) {
+	if lost || !u.HasPTS && r.rate == 0 {
 		r.rest, r.sound = r.rest[:0], nil
 		return item{damaged: true}, true
 	}

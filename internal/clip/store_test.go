@@ -146,7 +146,7 @@ func tool(t testing.TB, name string, args ...string) (stdout, stderr string) {
 // decoded gives the md5 of each decoded picture of a file, in order, and of the sound.
 func decoded(t testing.TB, path, stream string) []string {
 	t.Helper()
-	out, _ := ffmpeg(t, "-i", path, "-map", stream, "-fps_mode", "passthrough", "-f", "framemd5", "-")
+	out, _ := ffmpeg(t, "-i", path, "-map", stream, "-autoscale", "0", "-fps_mode", "passthrough", "-f", "framemd5", "-")
 	var sums []string
 	for _, line := range strings.Split(out, "\n") {
 		if line == "" || line[0] == '#' {

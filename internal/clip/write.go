@@ -74,6 +74,7 @@ type remux struct {
 	shift  int64 // what is added to true times since the clock went back
 	cut    int64 // what gaps took
 	dts    int64 // of the last picture in the file
+	delay  int64 // PTS - DTS of the last IDR picture
 	latest int64 // the highest PTS
 	usual  int64 // distance of pictures
 }
@@ -101,8 +102,12 @@ func (m *remux) segment(s *segment.Segment, data []byte) error {
 			if !m.c.cfg.Partial {
 				return key(ErrDamaged)
 			}
-			m.res.Damaged++
-			m.broken = true // if it was sound, what is lost is at most a GOP of pictures
+			if it.video {
+				m.res.Damaged++
+				m.broken = true
+			} else {
+				m.res.Unheard++
+			}
 		case !it.video:
 			err = m.hear(&it)
 		case m.wants(&it):
@@ -140,9 +145,10 @@ func (m *remux) place(pts int64) {
 		return
 	}
 	at := pts - m.c.start - m.cut
+	dts := at - m.delay // it is not known before the picture comes, but as a rule nothing has changed
 	// The clock went back, or what came after that has not yet caught up.
-	if next := m.dts + m.usual; at-m.c.delay <= m.dts || m.shift > 0 && at-m.c.delay < next {
-		m.shift = next - (at - m.c.delay)
+	if next := m.dts + m.usual; dts <= m.dts || m.shift > 0 && dts < next {
+		m.shift = next - dts
 	} else {
 		m.shift = 0
 	}
@@ -158,6 +164,9 @@ func (m *remux) place(pts int64) {
 func (m *remux) show(it *item) error {
 	by := m.shift - m.cut - m.c.start
 	pts, dts := it.pts+by, it.dts+by
+	if it.idr {
+		m.delay = max(0, pts-dts)
+	}
 	if m.res.Pictures > 0 {
 		if dts <= m.dts {
 			dts = m.dts + 1 // time stamps out of order within a segment

@@ -121,3 +121,6 @@ func (c *Camera) Segment(start time.Time, pictures int) []byte {
 	}
 	return c.mux.FlushAudio(out)
 }
+
+// Reset begins anew, as a camera that was switched off.
+func (c *Camera) Reset() { c.mux, c.number, c.sounds = nil, 0, 0 }
