@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -91,11 +92,14 @@ func status(err error) int {
 // explain adds to the refusals that an operator can end what he has to look at.
 func explain(err error) error {
 	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return err
+	code := ""
+	if errors.As(err, &api) {
+		code = api.ErrorCode()
+	} else if status(err) == http.StatusForbidden {
+		code = "AccessDeniedException" // without a document that says so
 	}
 	hint := ""
-	switch api.ErrorCode() {
+	switch code {
 	case "ResourceNotFoundException":
 		hint = "there is no such table in this account and region"
 	case "AccessDeniedException":

@@ -3,105 +3,51 @@
 package cache_test
 
 import (
-	"context"
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
+	"errors"
+	"strings"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/s3cam/s3cam/playback"
+	"github.com/s3cam/s3cam/test/aws/mototest"
 )
 
-// motoTable starts moto_server, which knows DynamoDB independently of us, and makes a table as the template does.
+// motoTable makes a table in moto, which knows DynamoDB independently of us, and a client with the session credentials of a role
+// that may do what the functions' roles may.
 func motoTable(t *testing.T) (*dynamodb.Client, string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("SKIPPED: the conformance run against moto, because of -short")
 	}
-	program, err := exec.LookPath("moto_server")
-	if local := filepath.Join("..", "..", "build", "py", "bin", "moto_server"); isFile(local) {
-		program, err = filepath.Abs(local)
-	}
-	if err != nil {
-		t.Skip("SKIPPED: the conformance run against moto, because moto_server is neither in build/py/bin nor on PATH")
-	}
-	port := freePort(t)
-	cmd := exec.Command(program, "-H", "127.0.0.1", "-p", port)
-	var out output
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Skipf("SKIPPED: the conformance run against moto, because moto_server does not start: %v", err)
-	}
-	exited := make(chan struct{})
-	go func() { defer close(exited); _ = cmd.Wait() }()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-exited })
-
-	client := dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1:" + port),
-		Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", ""),
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
-	for {
-		_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
-			TableName: aws.String("IPC-Cache"), BillingMode: types.BillingModePayPerRequest,
-			AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS}},
-			KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
-		})
-		if err == nil {
-			break
-		}
-		select {
-		case <-exited:
-			t.Skipf("SKIPPED: the conformance run against moto, because moto_server ended: %s", out.String())
-		case <-ctx.Done():
-			t.Fatalf("moto_server does not answer: %v\n%s", err, out.String())
-		case <-time.After(100 * time.Millisecond): // a real process: poll it
-		}
-	}
-	if _, err := client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: aws.String("IPC-Cache"),
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("expires_at"), Enabled: aws.Bool(true)}}); err != nil {
-		t.Fatal(err)
-	}
-	return client, "IPC-Cache"
+	moto := mototest.Start(t)
+	const table, role = "IPC-Cache-conformance", "cache-conformance"
+	moto.CreateTable(t, table)
+	moto.CreateRole(t, role, policy("dynamodb:GetItem", "dynamodb:PutItem"))
+	return dynamodb.NewFromConfig(moto.Config(moto.AssumeRole(t, role, "cache"))), table
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+func policy(actions ...string) []byte {
+	return []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}]}`)
+}
+
+func TestMotosRefusalsAreExplained(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: refusals of moto, because of -short")
 	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-}
-
-func isFile(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular()
-}
-
-type output struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.text = append(o.text, p...)
-	return len(p), nil
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return string(o.text)
+	moto := mototest.Start(t)
+	const table, role = "IPC-Cache-refusals", "cache-refusals"
+	moto.CreateTable(t, table)
+	moto.CreateRole(t, role, policy("dynamodb:GetItem"))
+	client := dynamodb.NewFromConfig(moto.Config(moto.AssumeRole(t, role, "cache")))
+	d := openTable(t, client, table)
+	load(t, d, "a")
+	err := d.Save(t.Context(), window("a", 0, 1, now))
+	if err == nil || errors.Is(err, playback.ErrConflict) || !strings.Contains(err.Error(), "must allow dynamodb:GetItem and dynamodb:PutItem") {
+		t.Errorf("without the permission to write: %v", err)
+	}
+	missing := openTable(t, client, "no-such-table")
+	if _, err := missing.Load(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "no such table") {
+		t.Errorf("without a table: %v", err)
+	}
 }
