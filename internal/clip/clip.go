@@ -131,6 +131,17 @@ func (c *Clip) look(ctx context.Context, i int, start, end int64) ([]byte, scan,
 	return data, s, err
 }
 
+// lookFirst is look for a segment that a clip may begin with, so its parameter sets are needed.
+func (c *Clip) lookFirst(ctx context.Context, i int, start int64) ([]byte, scan, error) {
+	data, s, err := c.look(ctx, i, start, maxTicks)
+	if err == nil && s.pictures > 0 {
+		if e := mp4.CheckParameterSets(s.begin.sets); e != nil {
+			err = &SegmentError{segment.Key(c.cfg.Camera, c.segments[i].Key), fmt.Errorf("%w: %w", ErrDamaged, e)}
+		}
+	}
+	return data, s, err
+}
+
 // openFirst finds the picture to begin with. The segment to look at is the last one whose key, which is a whole second, is not
 // after the start; the one before it only if it turns out to begin after the start nevertheless.
 func (c *Clip) openFirst(ctx context.Context) error {
@@ -139,7 +150,7 @@ func (c *Clip) openFirst(ctx context.Context) error {
 		n++
 	}
 	for i, tries := n, 0; i < len(c.segments) && tries < maxTries; i, tries = i+1, tries+1 {
-		data, s, err := c.look(ctx, i, start, maxTicks)
+		data, s, err := c.lookFirst(ctx, i, start)
 		if err != nil {
 			if !c.passOver(err) {
 				return err
@@ -151,7 +162,7 @@ func (c *Clip) openFirst(ctx context.Context) error {
 			continue
 		}
 		if i == n && i > 0 && s.begin.at > start && c.segments[i].Key.Sub(c.segments[i-1].Key) <= maxSegment {
-			earlier, e, err := c.look(ctx, i-1, start, maxTicks)
+			earlier, e, err := c.lookFirst(ctx, i-1, start)
 			switch {
 			case err != nil && !c.passOver(err):
 				return err

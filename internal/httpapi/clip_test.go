@@ -15,6 +15,7 @@ import (
 
 	"github.com/s3cam/s3cam/internal/clip/cliptest"
 	"github.com/s3cam/s3cam/internal/httpapi"
+	"github.com/s3cam/s3cam/playback"
 	"github.com/s3cam/s3cam/segment"
 )
 
@@ -239,4 +240,55 @@ func TestClipsAreBoundedAndEndWithTheirClient(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Error("the place of a client that went away is never free again")
+}
+
+func TestCoverageTakesResolutionAndActivity(t *testing.T) {
+	s := serve(t, nil)
+	at := eleven()
+	s.coverage = playback.Coverage{
+		Start: at, End: noon(),
+		Ranges: []playback.Range{{Start: at, End: at.Add(9 * time.Second), Segments: 3, Bytes: 60}, {Start: at.Add(time.Minute), End: at.Add(65 * time.Second), Segments: 2, Bytes: 50}},
+		Activity: []playback.Activity{
+			{Start: at, Durations: []uint32{3000, 3000, 3000}, Bytes: []int64{10, 20, 30}},
+			{Start: at.Add(time.Minute), Durations: []uint32{2000, 3000}, Bytes: []int64{20, 30}},
+		},
+	}
+	got := body(t, s.get("/coverage?camera_id=cam&start=2026-11-25T11:00:00Z&resolution=exact&activity=1"))
+	want := `{"camera_id":"cam","start":"2026-11-25T11:00:00Z","end":"2026-11-25T12:00:00Z","resolution":0,"ranges":[` +
+		`{"start":"2026-11-25T11:00:00Z","end":"2026-11-25T11:00:09Z","segments":3,"bytes":60,"activity":{"start":"2026-11-25T11:00:00Z","step":3,"bytes":[10,20,30]}},` +
+		`{"start":"2026-11-25T11:01:00Z","end":"2026-11-25T11:01:05Z","segments":2,"bytes":50,"activity":{"start":"2026-11-25T11:01:00Z","durations":[2000,3000],"bytes":[20,30]}}]}` + "\n"
+	if got != want || s.options != (playback.CoverageOptions{Resolution: playback.Exact, Activity: true}) {
+		t.Errorf("options %+v, answer\n%s\nwant\n%s", s.options, got, want)
+	}
+	for query, want := range map[string]playback.CoverageOptions{
+		"": {}, "&resolution=auto": {}, "&resolution=day": {Resolution: playback.Day}, "&resolution=hour&activity=0": {Resolution: playback.Hour},
+		"&resolution=minute&activity=1": {Resolution: playback.Minute, Activity: true}, "&activity=1": {Activity: true},
+	} {
+		if r := s.get("/coverage?camera_id=cam&start=2026-11-25T11:00:00Z" + query); r.StatusCode != 200 || s.options != want {
+			t.Errorf("%q: status %d, options %+v, want %+v", query, r.StatusCode, s.options, want)
+		}
+	}
+	for query, code := range map[string]string{"&resolution=week": "bad_resolution", "&resolution=": "bad_resolution", "&activity=yes": "bad_activity", "&resolution=day&activity=1": "bad_activity"} {
+		wantError(t, s.get("/coverage?camera_id=cam&start=2026-11-25T11:00:00Z"+query), 400, code)
+	}
+}
+
+// Scrub pictures are read by ranged requests from pages of other origins too.
+func TestHeadsOfSegmentsCanBeReadAcrossOrigins(t *testing.T) {
+	s := recorded(t, 1, func(c *httpapi.Config) { c.CORSOrigins = []string{"https://site.example"} })
+	key := segment.Key("front-door", eleven())
+	r := s.get("/segments/"+key, "Range", "bytes=0-8191", "Origin", "https://site.example")
+	if got := body(t, r); r.StatusCode != 206 || got != s.objects[key][:8192] || !strings.HasPrefix(r.Header.Get("Content-Range"), "bytes 0-8191/") {
+		t.Errorf("status %d, %d bytes, Content-Range %q", r.StatusCode, len(got), r.Header.Get("Content-Range"))
+	}
+	exposed := r.Header.Get("Access-Control-Expose-Headers")
+	for _, name := range []string{"Content-Range", "X-S3cam-Estimated-Bytes", "X-S3cam-Start", "X-S3cam-End"} {
+		if !strings.Contains(exposed, name) || r.Header.Get("Access-Control-Allow-Origin") != "https://site.example" {
+			t.Errorf("%s is not exposed: %q", name, exposed)
+		}
+	}
+	preflight := s.do(http.MethodOptions, "/segments/"+key, "Origin", "https://site.example", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "range")
+	if !strings.Contains(preflight.Header.Get("Access-Control-Allow-Headers"), "Range") {
+		t.Errorf("preflight %v", preflight.Header)
+	}
 }

@@ -69,6 +69,12 @@ type sets struct {
 	first    h264.SPS
 }
 
+// CheckParameterSets tells whether these could be Header.ParameterSets: it is nil or ErrNoParameterSets.
+func CheckParameterSets(annexB []byte) error {
+	_, err := readSets(annexB)
+	return err
+}
+
 func readSets(annexB []byte) (s sets, err error) {
 	var parsed []h264.SPS
 	for nal := range h264.NALUnits(annexB) {
