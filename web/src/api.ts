@@ -6,12 +6,13 @@ import type { ServerClock } from './clock';
 import {
   type APIError,
   type Camera,
+  type Coverage,
   decodeCameras,
   decodeConfig,
   decodeCoverage,
   decodeError,
   DecodeError,
-  type Range,
+  type Resolution,
   type SiteConfig,
 } from './decode';
 
@@ -55,9 +56,17 @@ export class API {
     return this.#json(this.#url('cameras', {}), decodeCameras, signal);
   }
 
-  /** coverage lists what is recorded between two instants, in order. */
-  coverage(camera: string, start: number, end: number, signal: AbortSignal): Promise<Result<Range[]>> {
-    const query = { camera_id: camera, start: rfc3339(start), end: rfc3339(end) };
+  /** coverage lists what is recorded between two instants, in order; without a resolution as finely as the server likes. */
+  coverage(
+    camera: string, start: number, end: number, signal: AbortSignal, resolution?: Resolution, sizes = false,
+  ): Promise<Result<Coverage>> {
+    const query: Record<string, string> = { camera_id: camera, start: rfc3339(start), end: rfc3339(end) };
+    if (resolution !== undefined) {
+      query['resolution'] = resolution;
+    }
+    if (sizes) {
+      query['activity'] = '1';
+    }
     return this.#json(this.#url('coverage', query), decodeCoverage, signal);
   }
 
@@ -73,6 +82,62 @@ export class API {
       query['end'] = rfc3339(end);
     }
     return this.#url('replay.m3u8', query);
+  }
+
+  /** clipURL is the address of a piece of video as a file. */
+  clipURL(camera: string, start: number, end: number, format: 'mp4' | 'ts'): string {
+    return this.#url(`clip.${format}`, { camera_id: camera, start: rfc3339(start), end: rfc3339(end) });
+  }
+
+  /** clip loads that file; progress is told how many bytes are there and how many it will be about (0 = not known). */
+  async clip(
+    camera: string, start: number, end: number, format: 'mp4' | 'ts', signal: AbortSignal,
+    progress: (done: number, about: number) => void,
+  ): Promise<Result<Clip>> {
+    try {
+      const response = await this.#fetch(this.clipURL(camera, start, end, format), { signal });
+      if (!response.ok || response.body === null) {
+        return failure(response.status, await response.text());
+      }
+      const about = Number(response.headers.get('X-S3cam-Estimated-Bytes') ?? response.headers.get('Content-Length') ?? 0);
+      const parts: Uint8Array<ArrayBuffer>[] = [];
+      let done = 0;
+      const reader = response.body.getReader();
+      for (;;) {
+        const { done: ended, value } = await reader.read();
+        if (ended) {
+          break;
+        }
+        parts.push(value);
+        done += value.length;
+        progress(done, about);
+      }
+      const type = format === 'mp4' ? 'video/mp4' : 'video/mp2t';
+      return { kind: 'ok', value: { file: new Blob(parts, { type }), name: fileName(response.headers.get('Content-Disposition')) } };
+    } catch (e) {
+      return this.#thrown(e, signal);
+    }
+  }
+
+  /** pictureAt returns the first bytes of the segment that has a moment in it. */
+  async pictureAt(camera: string, ms: number, bytes: number, signal: AbortSignal): Promise<Result<Uint8Array<ArrayBuffer>>> {
+    const playlistURL = this.replayURL(camera, ms, ms + 1000);
+    const playlist = await this.#get(playlistURL, signal);
+    if (playlist.kind !== 'ok') {
+      return playlist;
+    }
+    const segment = playlist.value.split('\n').find((line) => line !== '' && !line.startsWith('#'));
+    if (segment === undefined) {
+      return { kind: 'error', reason: 'notFound', code: 'no_segments', message: '' };
+    }
+    try {
+      const response = await this.#fetch(new URL(segment.trim(), playlistURL).href, { signal, headers: { Range: `bytes=0-${bytes - 1}` } });
+      return response.ok
+        ? { kind: 'ok', value: new Uint8Array(await response.arrayBuffer()) }
+        : failure(response.status, await response.text());
+    } catch (e) {
+      return this.#thrown(e, signal);
+    }
   }
 
   /** check asks why a playlist does not play; ok means that it is there now. */
@@ -99,6 +164,12 @@ export class API {
     }
   }
 
+  #thrown(e: unknown, signal: AbortSignal): Result<never> {
+    return signal.aborted
+      ? { kind: 'aborted' }
+      : { kind: 'error', reason: 'offline', code: 'network', message: e instanceof Error ? e.message : String(e) };
+  }
+
   /** get returns the body of a successful reply. */
   async #get(url: string, signal: AbortSignal): Promise<Result<string>> {
     const call = new AbortController();
@@ -115,15 +186,23 @@ export class API {
       const body = await response.text();
       return response.ok ? { kind: 'ok', value: body } : failure(response.status, body);
     } catch (e) {
-      if (signal.aborted) {
-        return { kind: 'aborted' };
-      }
-      return { kind: 'error', reason: 'offline', code: 'network', message: e instanceof Error ? e.message : String(e) };
+      return this.#thrown(e, signal);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', stop);
     }
   }
+}
+
+/** A clip as a file, and the name that the server gives it. */
+export interface Clip {
+  file: Blob;
+  name: string | undefined;
+}
+
+/** fileName reads the name in a Content-Disposition header. */
+function fileName(disposition: string | null): string | undefined {
+  return /filename="([^"\\/]+)"/.exec(disposition ?? '')?.[1];
 }
 
 /** failure reads an error reply: the API's own JSON, or something else, such as a proxy's page. */

@@ -19,6 +19,23 @@ export interface Range {
   bytes: number;
 }
 
+/** How finely the server looks: at each segment, or at the folders of minutes, hours or days. */
+export type Resolution = 'exact' | 'minute' | 'hour' | 'day';
+
+/** The sizes of what was recorded, one after the other from start on: what is as long as step, or as each of durations (ms). */
+export interface Sizes {
+  start: number;
+  step: number;
+  durations: readonly number[];
+  bytes: readonly number[];
+}
+
+/** What is recorded in a stretch of time, and, where it was asked for, how much it is. */
+export interface Coverage {
+  ranges: readonly Range[];
+  sizes: readonly Sizes[];
+}
+
 /** config.json beside the page: where the API is ('' = beside the page itself). */
 export interface SiteConfig {
   apiBase: string;
@@ -90,8 +107,9 @@ export function decodeCameras(v: unknown): Camera[] {
   });
 }
 
-export function decodeCoverage(v: unknown): Range[] {
-  return list(fields(v, 'reply')['ranges'], 'ranges').map((item, i) => {
+export function decodeCoverage(v: unknown): Coverage {
+  const sizes: Sizes[] = [];
+  const ranges = list(fields(v, 'reply')['ranges'], 'ranges').map((item, i) => {
     const where = `ranges[${i}]`;
     const o = fields(item, where);
     const r: Range = {
@@ -103,8 +121,28 @@ export function decodeCoverage(v: unknown): Range[] {
     if (r.end < r.start) {
       throw new DecodeError(`${where} ends before it starts`);
     }
+    if (o['activity'] !== undefined) {
+      sizes.push(decodeSizes(o['activity'], `${where}.activity`));
+    }
     return r;
   });
+  return { ranges, sizes };
+}
+
+function decodeSizes(v: unknown, where: string): Sizes {
+  const o = fields(v, where);
+  const numbers = (name: string): number[] =>
+    o[name] === undefined ? [] : list(o[name], `${where}.${name}`).map((n, i) => count(n, `${where}.${name}[${i}]`));
+  const s: Sizes = {
+    start: instant(o['start'], `${where}.start`),
+    step: o['step'] === undefined ? 0 : count(o['step'], `${where}.step`) * 1000,
+    durations: numbers('durations'),
+    bytes: numbers('bytes'),
+  };
+  if (s.step === 0 && s.durations.length !== s.bytes.length) {
+    throw new DecodeError(`${where} has ${s.bytes.length} sizes and ${s.durations.length} durations`);
+  }
+  return s;
 }
 
 /** decodeError reads {"error":{"code","message"}}; undefined when the body is something else (a proxy's page). */

@@ -8,20 +8,21 @@ import { ServerClock } from './clock';
 import { Scope } from './dom';
 import { formatRoute, parseRoute, type Route } from './route';
 import { Settings } from './settings';
-import { camerasView } from './views/cameras';
 import { errorBox } from './views/error-box';
-import { liveView } from './views/live';
-import { replayView } from './views/replay';
+import { cameraView } from './views/camera';
+import { syncView } from './views/sync';
 import { unknownView } from './views/unknown';
+import { wallView } from './views/wall';
 
 function view(app: App, route: Route): View {
   switch (route.view) {
     case 'cameras':
-      return camerasView(app);
+      return wallView(app);
     case 'live':
-      return liveView(app, route.camera);
     case 'play':
-      return replayView(app, route);
+      return cameraView(app, route);
+    case 'sync':
+      return syncView(app, route);
     case 'unknown':
       return unknownView(app);
   }

@@ -4,6 +4,7 @@
  * The addresses of the pages. They live behind the '#', so that one static file serves them all:
  *
  *     #/                                                  cameras
+ *     #/sync/<camera>/<camera>...[/<time>]                several cameras on one timeline
  *     #/live/<camera>                                     live view
  *     #/play/<camera>                                     replay, nothing chosen yet
  *     #/play/<camera>/<YYYY-MM-DD HH:MM:SS>               replay from that time (UTC), as the original site's links
@@ -19,10 +20,8 @@ export type Route =
   | { view: 'cameras' }
   | { view: 'live'; camera: string }
   | { view: 'play'; camera: string; start?: number; end?: number | 'open' }
+  | { view: 'sync'; cameras: string[]; start?: number }
   | { view: 'unknown' };
-
-/** How much a link that names only a start plays, in milliseconds. */
-export const linkSpan = 60 * 60 * 1000;
 
 function decode(element: string): string {
   try {
@@ -48,6 +47,12 @@ export function parseRoute(hash: string): Route {
   }
   if (view === 'live') {
     return { view: 'live', camera: elements.join('/') };
+  }
+  if (view === 'sync') {
+    const last = elements.length > 1 ? parseInstant(elements[elements.length - 1] ?? '') : undefined;
+    return last === undefined
+      ? { view: 'sync', cameras: elements }
+      : { view: 'sync', cameras: elements.slice(0, -1), start: last };
   }
   if (view !== 'play') {
     return { view: 'unknown' };
@@ -77,6 +82,10 @@ export function formatRoute(route: Route): string {
       return '#/';
     case 'live':
       return `#/live/${encodeURIComponent(route.camera)}`;
+    case 'sync': {
+      const time = route.start === undefined ? '' : `/${formatDateTime(route.start, 'UTC').replace(' ', '%20')}`;
+      return `#/sync/${route.cameras.map(encodeURIComponent).join('/')}${time}`;
+    }
     case 'play': {
       let s = `#/play/${encodeURIComponent(route.camera)}`;
       if (route.start !== undefined) {

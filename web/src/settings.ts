@@ -62,6 +62,15 @@ export class Settings {
     this.#changed();
   }
 
+  /** remembered returns what a view kept under a key (as 's3cam.wall') in this browser; remember keeps it. */
+  remembered(key: string): string | null {
+    return read(key);
+  }
+
+  remember(key: string, value: string): void {
+    write(key, value);
+  }
+
   /** t holds the texts of the chosen language. */
   get t(): Messages {
     return this.#language === 'zh' ? zh : en;

@@ -84,6 +84,6 @@ describe('addresses', () => {
     const body = '{"camera_id":"c","ranges":[{"start":"2021-01-01T00:00:00Z","end":"2021-01-01T00:01:00Z","segments":20,"bytes":9}]}';
     const reply = await apiThatAnswers(200, body, seen).coverage('c', 0, 86_400_000, signal);
     expect(seen.url).toContain('coverage?camera_id=c&start=1970-01-01T00%3A00%3A00Z&end=1970-01-02T00%3A00%3A00Z');
-    expect(reply).toMatchObject({ kind: 'ok', value: [{ segments: 20, bytes: 9 }] });
+    expect(reply).toMatchObject({ kind: 'ok', value: { ranges: [{ segments: 20, bytes: 9 }] } });
   });
 });

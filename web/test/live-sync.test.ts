@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest';
 import { LiveSync, margin, PollPlanner, startDelay } from '../src/player/live-sync';
-import { endTime, offsetOf, programTimeAt } from '../src/player/timeline';
+import { endTime, offsetOf, programTimeAt } from '../src/player/program-time';
 
 describe('where live playback begins', () => {
   test('is the same latency, whenever within a segment the viewer joins', () => {

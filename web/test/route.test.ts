@@ -23,6 +23,8 @@ describe('addresses', () => {
     ['an end before the start is no end', '#/play/demo/1609459200?end=1609459100', { view: 'play', camera: 'demo', start }],
     ['an id that is a time', '#/play/1609459200', { view: 'play', camera: '1609459200' }],
     ['a lone percent sign', '#/live/100%', { view: 'live', camera: '100%' }],
+    ['several cameras', '#/sync/cam1/site%2Fdoor', { view: 'sync', cameras: ['cam1', 'site/door'] }],
+    ['several cameras at a time', '#/sync/cam1/cam2/2021-01-01%2000:00:00', { view: 'sync', cameras: ['cam1', 'cam2'], start }],
     ['something else', '#/settings', { view: 'unknown' }],
     ['a live view of nothing', '#/live/', { view: 'unknown' }],
   ];
@@ -34,6 +36,8 @@ test('every route comes back from its address', () => {
   for (const camera of ['cam1', 'site/door 2', '南门', 'a?b#c&d%', '..x']) {
     routes.push(
       { view: 'live', camera },
+      { view: 'sync', cameras: [camera, 'b'] },
+      { view: 'sync', cameras: ['a', camera], start },
       { view: 'play', camera },
       { view: 'play', camera, start },
       { view: 'play', camera, start, end: start + 61_000 },

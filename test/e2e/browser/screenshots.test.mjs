@@ -17,15 +17,15 @@ test('screenshots of the views at 390 px and 1440 px', { skip: !dir && 'S3CAM_TE
   await footage(url, 'front-door', 2);
   const playing = (page) => page.waitForSelector('.player[data-status=playing]', { timeout: 30_000 });
   const views = [
-    ['cameras', `${url}/#/`, (page) => page.waitForSelector('.camera')],
-    ['cameras-empty', `${fresh}/#/`, (page) => page.waitForSelector('.notice pre')],
+    ['wall', `${url}/#/`, (page) => page.waitForFunction(() => document.querySelectorAll('.tile .player[data-status=playing]').length > 0)],
+    ['wall-empty', `${fresh}/#/`, (page) => page.waitForSelector('.notice pre')],
     ['live', `${url}/#/live/front-door`, playing, true],
     ['live-nothing', `${fresh}/#/live/garden`, (page) => page.waitForSelector('.player[data-status=retrying]')],
-    ['replay-choose', `${url}/#/play/demo`, (page) => page.waitForSelector('.ranges li')],
+    ['together', `${url}/#/sync/front-door/workshop/demo`, (page) => page.waitForFunction(() => document.querySelectorAll('.tile .player[data-status=playing]').length > 1)],
     ['replay', `${url}/#/play/demo/2021-01-01 00:00:05?end=2021-01-01 00:05:00`, playing, true],
     ['replay-end', `${url}/#/play/demo/2021-01-01 00:00:00?end=2021-01-01 00:00:03`,
       (page) => page.waitForSelector('.player[data-status=ended]', { timeout: 30_000 })],
-    ['replay-nothing', `${url}/#/play/demo/2020-01-01 00:00:00`, (page) => page.waitForSelector('.player[data-status=failed]')],
+    ['replay-nothing', `${url}/#/play/demo/2022-01-01 00:00:00`, (page) => page.waitForSelector('.player[data-status=failed]')],
     ['unknown', `${url}/#/nowhere`, (page) => page.waitForSelector('.notice')],
   ];
   const looks = [

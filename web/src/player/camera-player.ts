@@ -2,7 +2,7 @@
 
 import type { Reason, Result } from '../api';
 import { LiveSync, PollPlanner, startDelay } from './live-sync';
-import { endTime, offsetOf, programTimeAt } from './timeline';
+import { covers, endTime, offsetOf, positionOf, programTimeAt } from './program-time';
 import { createPlayer, type Player, playerKind } from './videojs';
 import { open, type Stream } from './vhs';
 
@@ -18,12 +18,19 @@ export type Status =
   | { kind: 'retrying'; reason: Reason | 'media'; seconds: number }
   | { kind: 'failed'; reason: Reason | 'media'; message: string };
 
-export interface CameraPlayerOptions {
+/** A playlist to play. */
+export interface Source {
   url: string;
+  /** live: stay near the newest pictures; range: from start on; growing: the same, and the playlist grows meanwhile */
   mode: 'live' | 'range' | 'growing';
   /** program time to begin at; not for live */
   start?: number;
+}
+
+export interface CameraPlayerOptions {
   language: string;
+  /** one of many pictures: silent, without buttons */
+  tile?: boolean;
   /** the server's time */
   now: () => number;
   /** asks the server about the playlist, to say why it does not play */
@@ -35,11 +42,15 @@ const tickMs = 100;
 const longWait = 12_000; // ms without progress although there is data: nudge, then load anew
 
 /**
- * CameraPlayer plays one playlist and keeps at it: it stays near live, says what is wrong, and starts again after
- * errors. It owns the Video.js player inside parent until dispose.
+ * CameraPlayer plays one playlist after the other and keeps at each: it stays near live, says what is wrong, and starts
+ * again after errors. It owns the Video.js player inside parent until dispose.
  */
 export class CameraPlayer {
   readonly #o: CameraPlayerOptions;
+  #source: Source = { url: '', mode: 'live' };
+  #opened = 0; // counts sources and their reloads: what belongs to an older one is ignored
+  #rate = 1; // as the viewer chose it; live steers the rate by itself
+  #paused = false; // whether the next source is to stand still
   readonly #player: Player;
   readonly #leave = new AbortController();
   #stream: Stream | undefined;
@@ -62,19 +73,19 @@ export class CameraPlayer {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #pollTimer: ReturnType<typeof setTimeout> | undefined;
   #retryAt = 0;
-  #trouble: Status | undefined; // set while there is no source that could play
+  #trouble: Status | undefined = { kind: 'connecting' }; // set while there is no source that could play
   #shown = '';
 
   constructor(parent: HTMLElement, options: CameraPlayerOptions) {
     this.#o = options;
-    this.#resumeAt = options.start;
-    this.#player = createPlayer(parent, options.mode, options.language);
+    this.#player = createPlayer(parent, options.language, options.tile === true);
     this.#player.on('xhr-hooks-ready', () => queueMicrotask(() => this.#attach()));
     this.#player.on('error', () => void this.#failed());
     this.#player.on('waiting', () => this.#waiting());
+    this.#player.on('play', () => { this.#paused = false; });
+    this.#player.on('loadedmetadata', () => this.#standAtStart());
     const timer = setInterval(() => this.#tick(), tickMs);
     this.#leave.signal.addEventListener('abort', () => clearInterval(timer));
-    void this.#load();
   }
 
   dispose(): void {
@@ -86,6 +97,89 @@ export class CameraPlayer {
 
   set language(l: string) {
     this.#player.language(l);
+  }
+
+  /** source is what is played. */
+  get source(): Source {
+    return this.#source;
+  }
+
+  /** open plays another playlist instead. A player that stands still shows its first picture and stays so. */
+  open(source: Source): void {
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#pollTimer);
+    this.#paused = this.#source.mode !== 'live' && source.mode !== 'live' && this.#started && this.#player.paused() && !this.#player.ended();
+    this.#source = source;
+    this.#resumeAt = source.start;
+    this.#startOffset = 0;
+    this.#attempt = 0;
+    void this.#load();
+  }
+
+  /** close stops what plays, because there is nothing at the wanted moment. */
+  close(): void {
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#pollTimer);
+    this.#opened++;
+    this.#stream = undefined;
+    this.#started = false;
+    this.#listedEnd = undefined;
+    if (this.#source.url !== '') {
+      this.#player.reset();
+    }
+    this.#source = { url: '', mode: 'range' };
+    this.#trouble = { kind: 'failed', reason: 'notFound', message: '' };
+  }
+
+  /** video is the element that shows the picture. */
+  get video(): HTMLVideoElement | undefined {
+    return this.#player.el().querySelector('video') ?? undefined;
+  }
+
+  get paused(): boolean {
+    return this.#player.paused();
+  }
+
+  play(): void {
+    void this.#player.play();
+  }
+
+  pause(): void {
+    this.#player.pause();
+  }
+
+  /** rate is how fast a replay plays. */
+  get rate(): number {
+    return this.#rate;
+  }
+
+  set rate(r: number) {
+    this.#rate = r;
+    if (this.#source.mode !== 'live') {
+      this.#player.playbackRate(r);
+    }
+  }
+
+  /** covers tells whether the playlist as last loaded has this program time, or a gap at it, inside. */
+  covers(ms: number): boolean {
+    return this.#trouble === undefined && covers(ms, this.#stream?.playlist()?.segments ?? []);
+  }
+
+  /** seekTo goes to a program time that the playlist covers: in a gap, to what comes after. */
+  seekTo(ms: number): void {
+    const segments = this.#stream?.playlist()?.segments ?? [];
+    this.#player.currentTime(positionOf(ms, segments));
+  }
+
+  /** step moves by pictures while playback stands still; fps is how many of them a second has. */
+  step(pictures: number, fps: number): void {
+    this.#player.pause();
+    this.#player.currentTime(Math.max(0, this.#now() + pictures / fps));
+  }
+
+  /** rangeEnd is the program time at which the playlist ends, as far as is known. */
+  get rangeEnd(): number | undefined {
+    return this.#listedEnd;
   }
 
   /** programTime is the time at the camera of the picture that is shown. */
@@ -141,12 +235,15 @@ export class CameraPlayer {
   }
 
   async #load(): Promise<void> {
+    const mine = ++this.#opened;
     this.#stream = undefined;
     this.#trouble = { kind: 'connecting' };
-    if (this.#o.mode === 'live') {
+    this.#started = false;
+    this.#listedEnd = undefined;
+    if (this.#source.mode === 'live') {
       // Ask first: it tells the server's time, which decides where to begin, and why there is nothing to play.
-      const reply = await this.#o.check(this.#o.url, this.#leave.signal);
-      if (reply.kind === 'aborted') {
+      const reply = await this.#o.check(this.#source.url, this.#leave.signal);
+      if (reply.kind === 'aborted' || mine !== this.#opened) {
         return;
       }
       if (reply.kind === 'error') {
@@ -156,12 +253,21 @@ export class CameraPlayer {
     }
     this.#sync = new LiveSync();
     this.#planner = new PollPlanner();
-    this.#listedEnd = undefined;
-    this.#started = false;
     this.#bufferEnd = undefined;
     this.#progressAt = performance.now();
     this.#player.error(null);
-    this.#player.src({ src: this.#o.url, type: 'application/x-mpegURL' });
+    this.#player.autoplay(this.#paused ? false : 'any'); // with sound if the browser lets us, else muted
+    this.#player.src({ src: this.#source.url, type: 'application/x-mpegURL' });
+  }
+
+  /** standAtStart shows the picture that a replay begins with when it does not play: VHS seeks to it only for playing. */
+  #standAtStart(): void {
+    if (this.#paused && this.#source.mode !== 'live') {
+      this.#player.currentTime(this.#startOffset);
+    }
+    if (this.#source.mode !== 'live') {
+      this.#player.playbackRate(this.#rate); // a new source begins with 1
+    }
   }
 
   /** attach hooks into the stream that Video.js just opened, before its playlist arrives. */
@@ -188,10 +294,10 @@ export class CameraPlayer {
     this.#longest = playlist.segments.reduce((most, s) => Math.max(most, s.duration), this.#segment);
     const before = this.#listedEnd;
     this.#listedEnd = endTime(playlist.segments);
-    if (this.#o.mode !== 'live') {
+    if (this.#source.mode !== 'live') {
       if (!this.#started && this.#resumeAt !== undefined) {
         const offset = offsetOf(this.#resumeAt, playlist.segments);
-        this.#startOffset = this.#resumeAt === this.#o.start ? offset : this.#startOffset;
+        this.#startOffset = this.#resumeAt === this.#source.start ? offset : this.#startOffset;
         stream.setStart(offset);
       }
       return;
@@ -226,11 +332,13 @@ export class CameraPlayer {
     this.#position = position;
     const stream = this.#stream;
     if (stream !== undefined && this.#trouble?.kind !== 'retrying' && this.#trouble?.kind !== 'failed') {
-      if (!this.#started && !this.#player.paused() && this.#player.readyState() >= 3 && !this.#player.seeking()) {
+      // A replay that stands still has begun when its picture is there.
+      const enough = this.#player.paused() ? (this.#source.mode === 'live' ? Infinity : 2) : 3;
+      if (!this.#started && this.#player.readyState() >= enough && !this.#player.seeking() && this.#listedEnd !== undefined) {
         this.#started = true;
         this.#trouble = undefined;
       }
-      if (this.#o.mode === 'live') {
+      if (this.#source.mode === 'live') {
         this.#stayLive(local / 1000, position);
       }
       this.#unstick(local);
@@ -276,14 +384,14 @@ export class CameraPlayer {
   }
 
   #waiting(): void {
-    if (this.#started && this.#o.mode === 'live' && !this.#player.seeking() && !this.#silent()) {
+    if (this.#started && this.#source.mode === 'live' && !this.#player.seeking() && !this.#silent()) {
       this.#sync.stalled(this.#segment);
     }
   }
 
   /** silent tells whether the camera, not the page, is why nothing new comes. */
   #silent(): boolean {
-    return this.#o.mode !== 'range' && this.#listedEnd !== undefined &&
+    return this.#source.mode !== 'range' && this.#listedEnd !== undefined &&
       this.#o.now() - this.#listedEnd > (2 * this.#targetDuration + 4) * 1000;
   }
 
@@ -294,23 +402,27 @@ export class CameraPlayer {
       return;
     }
     const ahead = this.#listedPosition() - this.#position;
-    if (ahead < 1 && this.#o.mode !== 'range') {
+    if (ahead < 1 && this.#source.mode !== 'range') {
       return; // at the end of what there is
     }
     if (!this.#nudged) {
       this.#nudged = true;
       this.#player.currentTime(this.#position + 0.5);
     } else if (waited > 2 * longWait) {
-      this.#resumeAt = this.programTime() ?? this.#o.start;
+      this.#resumeAt = this.programTime() ?? this.#source.start;
       this.#progressAt = local;
       void this.#load();
     }
   }
 
   async #failed(): Promise<void> {
+    const mine = this.#opened;
     this.#resumeAt = this.programTime() ?? this.#resumeAt;
     this.#trouble = { kind: 'connecting' };
-    const reply = await this.#o.check(this.#o.url, this.#leave.signal);
+    const reply = await this.#o.check(this.#source.url, this.#leave.signal);
+    if (mine !== this.#opened) {
+      return;
+    }
     if (reply.kind === 'error') {
       this.#retryLater(reply.reason, reply.message);
     } else if (reply.kind === 'ok') {
@@ -319,7 +431,7 @@ export class CameraPlayer {
   }
 
   #retryLater(reason: Reason | 'media', message: string): void {
-    const hopeless = reason === 'denied' || reason === 'badRequest' || (reason === 'notFound' && this.#o.mode !== 'live');
+    const hopeless = reason === 'denied' || reason === 'badRequest' || (reason === 'notFound' && this.#source.mode !== 'live');
     if (hopeless || (reason === 'media' && this.#attempt >= 4)) {
       this.#trouble = { kind: 'failed', reason, message };
       return;

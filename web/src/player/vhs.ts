@@ -5,7 +5,7 @@
  * all public: if an update takes one away, the views still play, only later than they could (open returns undefined).
  */
 
-import type { TimedSegment } from './timeline';
+import type { TimedSegment } from './program-time';
 
 export interface Playlist {
   segments: readonly TimedSegment[];

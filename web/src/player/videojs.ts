@@ -21,16 +21,18 @@ export function playerKind(): 'mse' | 'managed' | 'native' {
   return 'ManagedMediaSource' in window ? 'managed' : 'native';
 }
 
-/** createPlayer makes a Video.js player in the element. live leaves out what makes no sense there. */
-export function createPlayer(parent: HTMLElement, mode: 'live' | 'range' | 'growing', language: string): Player {
+/**
+ * createPlayer makes a Video.js player in the element. Moving in time is not its affair: the views have a timeline for that.
+ * A tile is one of many pictures: silent, and without buttons.
+ */
+export function createPlayer(parent: HTMLElement, language: string, tile: boolean): Player {
   const element = document.createElement('video-js');
   element.className = 'vjs-fill';
   parent.appendChild(element);
   const kind = playerKind();
-  const common = ['volumePanel', 'pictureInPictureToggle', 'fullscreenToggle'];
   const player = videojs(element, {
-    controls: true,
-    autoplay: 'any', // with sound if the browser lets us, else muted
+    controls: !tile,
+    muted: tile,
     preload: 'auto',
     fill: true,
     language,
@@ -38,24 +40,15 @@ export function createPlayer(parent: HTMLElement, mode: 'live' | 'range' | 'grow
     playsinline: true,
     errorDisplay: false, // the view says it, in its own words
     loadingSpinner: false,
-    liveui: mode === 'growing',
-    userActions: { hotkeys: true },
-    playbackRates: mode === 'live' ? [] : [0.5, 1, 2, 4, 8, 16],
-    controlBar: {
-      children:
-        mode === 'live'
-          ? ['playToggle', 'customControlSpacer', ...common]
-          : ['playToggle', 'skipBackward', 'skipForward', 'progressControl', 'seekToLive',
-            'remainingTimeDisplay', 'playbackRateMenuButton', ...common],
-      skipButtons: { backward: 10, forward: 10 },
-    },
+    userActions: { hotkeys: false, doubleClick: true },
+    controlBar: { children: ['playToggle', 'customControlSpacer', 'volumePanel', 'pictureInPictureToggle', 'fullscreenToggle'] },
     html5: {
       nativeAudioTracks: kind === 'native',
       nativeVideoTracks: kind === 'native',
       vhs: {
         overrideNative: kind !== 'native',
         experimentalUseMMS: kind === 'managed',
-        allowSeeksWithinUnsafeLiveWindow: mode === 'live',
+        allowSeeksWithinUnsafeLiveWindow: true, // our own delay is shorter than three target durations
       },
     },
   });

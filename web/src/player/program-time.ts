@@ -52,3 +52,27 @@ export function offsetOf(programTime: number, segments: readonly TimedSegment[])
   }
   return sum;
 }
+
+/** covers tells whether a program time lies between the begin and the end of the playlist. */
+export function covers(programTime: number, segments: readonly TimedSegment[]): boolean {
+  const first = segments[0]?.programTime;
+  const end = endTime(segments);
+  return first !== undefined && end !== undefined && programTime >= first && programTime < end;
+}
+
+/**
+ * positionOf returns where a program time lies on the player's time line, in seconds. Segments that were loaded tell where
+ * they really lie; from the nearest of them on the playlist's durations count. In a gap: where the footage after it begins.
+ */
+export function positionOf(programTime: number, segments: readonly TimedSegment[]): number {
+  const goal = offsetOf(programTime, segments);
+  let sum = 0;
+  let best: { offset: number; start: number } | undefined;
+  for (const s of segments) {
+    if (s.start !== undefined && (best === undefined || Math.abs(sum - goal) < Math.abs(best.offset - goal))) {
+      best = { offset: sum, start: s.start };
+    }
+    sum += s.duration;
+  }
+  return best === undefined ? goal : Math.max(0, best.start + goal - best.offset);
+}

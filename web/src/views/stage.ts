@@ -2,15 +2,16 @@
 
 import type { App } from '../app';
 import type { Scope } from '../dom';
-import type { CameraPlayer, Status } from '../player/camera-player';
+import type { Status } from '../player/camera-player';
+import type { Moment, Watch } from '../player/watch';
 import { formatDateTime } from '../time';
 import { reasonText } from './error-box';
 
-/** What to play. */
-export interface Source {
-  url: string;
-  mode: 'live' | 'range' | 'growing';
-  start?: number;
+/** What to show at first. */
+export interface Showing {
+  camera: string;
+  at: Moment | 'newest';
+  until: number | undefined;
 }
 
 export interface Button {
@@ -19,26 +20,40 @@ export interface Button {
   primary?: boolean;
 }
 
-export interface PlayerBox {
+export interface Stage {
   element: HTMLElement;
   /** the player, once its code is loaded */
-  player: () => CameraPlayer | undefined;
+  watch: () => Watch | undefined;
   status: () => Status;
 }
 
-/** playerBox shows a video with messages over it. atEnd are the ways to go on when a replay is over. */
-export function playerBox(scope: Scope, app: App, source: Source, atEnd: readonly Button[] = []): PlayerBox {
+export interface StageOptions {
+  /** ways to go on when a replay is over */
+  atEnd?: readonly Button[];
+  /** ways out when there is no footage */
+  noFootage?: readonly Button[];
+  onStatus?: (status: Status) => void;
+  /** one of many pictures: silent, without buttons, and its messages are short */
+  tile?: boolean;
+  /** what the page knows of a moment; see WatchOptions */
+  recordedAt?: (ms: number) => boolean | undefined;
+  /** whether a moment without footage leads to the next one with some */
+  crossGaps?: boolean;
+}
+
+/** stage shows one camera's picture with messages over it. */
+export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions = {}): Stage {
   const { settings } = app;
-  const stage = scope.h('div', { class: 'stage' });
+  const place = scope.h('div', { class: 'stage' });
   const overlay = scope.region('div', { class: 'overlay', role: 'status', 'aria-live': 'polite' });
-  const element = scope.h('div', { class: 'player' }, stage, overlay.element);
-  let player: CameraPlayer | undefined;
+  const element = scope.h('div', { class: 'player' }, place, overlay.element);
+  let watch: Watch | undefined;
   let status: Status = { kind: 'connecting' };
   let kindShown = '';
 
   const button = (s: Scope, b: Button): HTMLElement =>
     s.h('button', { type: 'button', class: b.primary === true ? 'primary' : '', on: { click: b.click } }, b.label);
-  const retry: Button = { label: () => settings.t.retry, click: () => player?.retry(), primary: true };
+  const retry: Button = { label: () => settings.t.retry, click: () => watch?.player.retry(), primary: true };
 
   const message = (s: Scope, title: (() => string) | undefined, text: () => string, ...buttons: Button[]): Node[] => [
     s.h('div', { class: 'message' },
@@ -72,11 +87,12 @@ export function playerBox(scope: Scope, app: App, source: Source, atEnd: readonl
       case 'failed': {
         const { reason, message: detail } = status;
         const more = reason === 'notFound' || detail === '' ? '' : ` (${detail})`;
-        return message(s, undefined, () => reasonText(settings, reason) + more, retry);
+        const ways = reason === 'notFound' ? o.noFootage ?? [] : [retry];
+        return message(s, undefined, () => reasonText(settings, reason) + more, ...ways);
       }
       case 'ended':
         return message(s, undefined, () => t().endOfRange,
-          { label: () => t().fromStart, click: () => player?.replayFromStart() }, ...atEnd);
+          { label: () => t().fromStart, click: () => watch?.player.replayFromStart() }, ...o.atEnd ?? []);
       case 'playing':
       case 'paused':
         return [];
@@ -90,43 +106,36 @@ export function playerBox(scope: Scope, app: App, source: Source, atEnd: readonl
       kindShown = kind;
       overlay.show(draw);
     }
+    o.onStatus?.(next);
     scope.refresh();
   };
   onStatus(status);
 
   const begin = async (): Promise<void> => {
-    const code = await import('../player/camera-player');
+    const code = await import('../player/watch');
     if (scope.signal.aborted) {
       return;
     }
-    player = new code.CameraPlayer(stage, {
-      ...source,
+    watch = new code.Watch(place, {
+      ...showing,
+      tile: o.tile === true,
+      recordedAt: o.recordedAt ?? (() => undefined),
+      crossGaps: o.crossGaps === true,
+      api: app.api,
       language: settings.language,
       now: () => app.clock.now(),
       check: (url, signal) => app.api.check(url, signal),
       onStatus,
     });
-    scope.onDispose(() => player?.dispose());
+    scope.onDispose(() => watch?.dispose());
     let language = settings.language;
     scope.follow(() => {
-      if (player !== undefined && language !== settings.language) {
+      if (watch !== undefined && language !== settings.language) {
         language = settings.language;
-        player.language = language;
+        watch.player.language = language;
       }
     });
   };
   begin().catch(() => onStatus({ kind: 'failed', reason: 'offline', message: '' }));
-
-  if (source.mode !== 'live') {
-    // Left and right skip, wherever in the player the focus is, except on what uses the arrows itself.
-    element.addEventListener('keydown', (e) => {
-      const step = e.key === 'ArrowLeft' ? -10 : e.key === 'ArrowRight' ? 10 : 0;
-      const busy = e.target instanceof HTMLElement && e.target.closest('[role=slider], [role=menu]') !== null;
-      if (step !== 0 && !busy && !e.altKey && !e.ctrlKey && !e.metaKey) {
-        e.preventDefault();
-        player?.skip(step);
-      }
-    }, { signal: scope.signal });
-  }
-  return { element, player: () => player, status: () => status };
+  return { element, watch: () => watch, status: () => status };
 }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { App } from '../app';
+import type { Scope } from '../dom';
+import { dayOf, formatDate, instantOf, wallTime } from '../time';
+import { errorBox } from './error-box';
+
+export interface Calendar {
+  element: HTMLElement;
+}
+
+export interface CalendarOptions {
+  time: () => number | undefined;
+  /** a day was chosen: the instant it begins */
+  choose: (dayStart: number) => void;
+}
+
+/** calendar shows a month and marks the days with footage. Answers are by the hour, so days are right in every zone. */
+export function calendar(scope: Scope, app: App, camera: string, o: CalendarOptions): Calendar {
+  const { api, settings, clock } = app;
+  let instant = o.time() ?? clock.now(); // any instant of the shown month
+  let turned = false; // the viewer chose the month; else it is that of the picture
+  let marked = new Set<string>();
+  let asked = 0;
+  let loaded = '';
+
+  const month = (): { start: number; end: number; year: number; month: number } => {
+    const w = wallTime(instant, settings.zone);
+    const first = { ...w, day: 1, hour: 0, minute: 0, second: 0 };
+    const next = w.month === 12 ? { ...first, year: w.year + 1, month: 1 } : { ...first, month: w.month + 1 };
+    return {
+      start: instantOf(first, settings.zone).ms, end: instantOf(next, settings.zone).ms, year: w.year, month: w.month,
+    };
+  };
+  const days = scope.region('div', { class: 'days', role: 'group' });
+  const status = scope.region('div', {});
+  const step = (to: () => number, label: () => string, sign: string, disabled: () => boolean): HTMLElement =>
+    scope.h('button', {
+      type: 'button', 'aria-label': label, title: label, disabled,
+      on: { click: () => { turned = true; instant = to(); fill(); } },
+    }, sign);
+  const element = scope.h('section', { class: 'card calendar' },
+    scope.h('h2', {}, () => settings.t.recordedDays),
+    scope.h('div', { class: 'month' },
+      step(() => month().start - 1, () => settings.t.monthBefore, '‹', () => false),
+      scope.h('p', { 'aria-live': 'polite' }, () => settings.t.monthName(month().year, month().month)),
+      step(() => month().end, () => settings.t.monthAfter, '›', () => month().end > clock.now())),
+    days.element, status.element);
+
+  const draw = (): void => {
+    const m = month();
+    const now = clock.now();
+    days.show((s) => {
+      const cells: HTMLElement[] = settings.t.weekdays.map((d) => s.h('span', { class: 'weekday', 'aria-hidden': 'true' }, d));
+      // Weeks begin on Monday; the day of the week of a date does not depend on the zone.
+      const lead = (new Date(Date.UTC(m.year, m.month - 1, 1)).getUTCDay() + 6) % 7;
+      for (let i = 0; i < lead; i++) {
+        cells.push(s.h('span', {}));
+      }
+      for (let at = m.start; at < m.end; at = dayOf(at, settings.zone).end) {
+        const start = at;
+        const date = formatDate(start, settings.zone);
+        const has = marked.has(date);
+        cells.push(s.h('button', {
+          type: 'button', class: has ? 'day has' : 'day', disabled: start > now,
+          'aria-label': () => (has ? settings.t.dayWithFootage(date) : date),
+          'aria-current': () => {
+            const shown = o.time() ?? now;
+            return formatDate(shown, settings.zone) === date ? 'date' : undefined;
+          },
+          on: { click: () => { turned = false; o.choose(start); } },
+        }, String(wallTime(start, settings.zone).day)));
+      }
+      return cells;
+    });
+  };
+
+  const load = async (): Promise<void> => {
+    const mine = ++asked;
+    const m = month();
+    const end = Math.min(m.end, clock.now());
+    loaded = `${m.year}-${m.month} ${settings.zone}`;
+    marked = new Set();
+    draw();
+    if (end <= m.start) {
+      return;
+    }
+    const reply = await api.coverage(camera, m.start, end, scope.signal, 'hour');
+    if (mine !== asked || reply.kind === 'aborted') {
+      return;
+    }
+    if (reply.kind === 'error' && reply.reason !== 'notFound') {
+      status.show((s) => [errorBox(s, settings, () => settings.t.rangesFailed, reply, () => void load())]);
+      return;
+    }
+    status.show(() => []);
+    for (const r of reply.kind === 'ok' ? reply.value.ranges : []) {
+      for (let at = Math.max(r.start, m.start); at < Math.min(r.end, m.end); at = dayOf(at, settings.zone).end) {
+        marked.add(formatDate(at, settings.zone));
+      }
+    }
+    draw();
+  };
+  const fill = (): void => {
+    void load();
+    scope.refresh();
+  };
+  scope.follow(() => {
+    const shown = o.time();
+    if (!turned && shown !== undefined) {
+      instant = shown;
+    }
+    const m = month();
+    if (loaded !== '' && loaded !== `${m.year}-${m.month} ${settings.zone}`) {
+      void load();
+    }
+  });
+  void load();
+  return { element };
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The few drawings on buttons, 24 x 24. */
+
+const paths = {
+  play: 'M8 5v14l11-7z',
+  pause: 'M6 5h4v14H6zm8 0h4v14h-4z',
+  stepBack: 'M15 6v12l-8-6zM17 6h2v12h-2z',
+  stepOn: 'M9 6v12l8-6zM5 6h2v12H5z',
+  gapBack: 'M12 6v12l-7-6zm7 0v12l-7-6zM3 6h2v12H3z',
+  gapOn: 'M12 6v12l7-6zM5 6v12l7-6zm14 0h2v12h-2z',
+  snapshot: 'M9 4 7.5 6H4v13h16V6h-3.5L15 4zm3 4a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9zm0 2a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z',
+  clip: 'M5 5h5v2H7v10h3v2H5zm9 0h5v14h-5v-2h3V7h-3zM9 11h6v2H9z',
+  link: 'M10.6 13.4a1 1 0 0 0 1.4 0l4-4a3 3 0 0 0-4.3-4.2L10 6.9l1.4 1.4 1.7-1.7a1 1 0 0 1 1.5 1.4l-4 4a1 1 0 0 0 0 1.4zm2.8-2.8a1 1 0 0 0-1.4 0l-4 4a3 3 0 0 0 4.3 4.2l1.7-1.7-1.4-1.4-1.7 1.7a1 1 0 0 1-1.5-1.4l4-4a1 1 0 0 0 0-1.4z',
+  calendar: 'M7 3h2v2h6V3h2v2h3v16H4V5h3zm-1 7v9h12v-9z',
+  zoomIn: 'M11 5h2v6h6v2h-6v6h-2v-6H5v-2h6z',
+  zoomOut: 'M5 11h14v2H5z',
+  grid: 'M4 4h7v7H4zm9 0h7v7h-7zM4 13h7v7H4zm9 0h7v7h-7z',
+  sync: 'M4 5h16v6H4zm0 8h16v6H4zm2-6v2h6V7zm0 8v2h9v-2z',
+} as const;
+
+export type Icon = keyof typeof paths;
+
+/** icon draws one; what it means is the button's label to say. */
+export function icon(name: Icon): SVGElement {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('class', 'icon');
+  svg.setAttribute('aria-hidden', 'true');
+  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+  path.setAttribute('d', paths[name]);
+  path.setAttribute('fill-rule', 'evenodd');
+  svg.append(path);
+  return svg;
+}
