@@ -76,7 +76,7 @@ func (cameraAddCmd) Help() string {
 	return `Makes a thing in AWS IoT and a certificate for a key that is made on this machine: only a signing request travels, the key
 never does. With it the camera gets keys that are good for an hour and for its own folder in the bucket.
 
-It writes device.key (mode 0600), device.crt and agent.conf. Copy the three to the camera; the agent has the roots that vouch
+It writes device.key (mode 0600), device.crt and agent.conf, and prints the last of them. Copy the three to the camera; the agent has the roots that vouch
 for AWS built in (Amazon Root CA 1 to 4, Starfield Services G2, DigiCert Global Root CA, G2 and G3).
 
 Examples:
@@ -104,9 +104,14 @@ func (c *cameraAddCmd) Run(ctx context.Context, g *globals) error {
 		return printJSON(g.out, added)
 	}
 	f := added.Files
-	fmt.Fprintf(g.out, "%s\n%s\n%s\n", f.Config, f.Certificate, f.Key)
-	fmt.Fprintf(g.out, `
-Next:
+	fmt.Fprint(g.out, added.Config)
+	fmt.Fprintf(g.err, `
+This configuration, the certificate and the key are in
+  %s
+  %s
+  %s
+`, f.Config, f.Certificate, f.Key)
+	fmt.Fprintf(g.err, `Next:
   copy the three files to the camera, into %[1]s; keep the key readable for the agent alone
   check there:     s3cam-agent check --connect --config %[2]s
   record:          s3cam-agent --config %[2]s

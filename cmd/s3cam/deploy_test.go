@@ -79,7 +79,7 @@ func TestDeployFromFirstToLast(t *testing.T) {
 
 	out := filepath.Join(t.TempDir(), "door")
 	o = awsCall(t, aws, "", "camera", "add", "door", "--stack", "s3cam", "--out", out, "--device-dir", out)
-	o.want(t, 0, filepath.Join(out, "device.key"), "s3cam-agent check --connect --config "+filepath.Join(out, "agent.conf"))
+	o.want(t, 0, "iot-thing = door", filepath.Join(out, "device.key"), "s3cam-agent check --connect --config "+filepath.Join(out, "agent.conf"))
 	if cfg, err := agent.Load([]string{"--config", filepath.Join(out, "agent.conf")}, nil); err != nil || cfg.Camera.Bucket != video || cfg.Camera.Prefix != "door" {
 		t.Errorf("the agent reads %+v, %v", cfg.Camera, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -265,6 +266,24 @@ func TestAFailedCreationNamesTheFirstCause(t *testing.T) {
 	o.Replace = true
 	if r, err := h.up(o); err != nil || r.Action != "created" {
 		t.Errorf("with Replace: %+v, %v", r, err)
+	}
+}
+
+func TestALongSilenceIsBroken(t *testing.T) {
+	now := time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
+	h := newHouse(t, func(c *deploy.Config) { c.Now = func() time.Time { now = now.Add(40 * time.Second); return now } })
+	h.aws.Script["create"] = []deploytest.Step{
+		{Logical: "Distribution", Type: "AWS::CloudFront::Distribution", Status: "CREATE_IN_PROGRESS"},
+		{Logical: "CacheTable", Type: "AWS::DynamoDB::Table", Status: "CREATE_IN_PROGRESS"},
+		{Logical: "CacheTable", Type: "AWS::DynamoDB::Table", Status: "CREATE_COMPLETE"},
+		{}, {}, {},
+		{Logical: "s3cam", Type: "AWS::CloudFormation::Stack", Status: "CREATE_COMPLETE", Stack: "CREATE_COMPLETE"},
+	}
+	if _, err := h.up(h.options()); err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`still at work after [0-9ms]+: Distribution\n`).MatchString(h.said()) {
+		t.Errorf("said\n%s", h.said())
 	}
 }
 

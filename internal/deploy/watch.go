@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -16,6 +18,9 @@ import (
 
 // lostLooks is how many looks in a row may fail before the watching ends: the stack goes on without us.
 const lostLooks = 5
+
+// quiet is how long nothing may happen before it is said that the work goes on: CloudFront takes minutes.
+const quiet = time.Minute
 
 // Failure is the resource that failed first, and what CloudFormation says about it.
 type Failure struct {
@@ -101,6 +106,9 @@ func (d *Deployer) since(ctx context.Context, stack, mark string) ([]types.Stack
 func (d *Deployer) watch(ctx context.Context, id, mark string) (*Stack, *Failure, error) {
 	var first *Failure
 	lost := 0
+	open := map[string]bool{} // resources that have begun and not ended
+	began := d.cfg.Now()
+	spoke := began
 	for {
 		s, err := d.find(ctx, id)
 		var events []types.StackEvent
@@ -119,13 +127,21 @@ func (d *Deployer) watch(ctx context.Context, id, mark string) (*Stack, *Failure
 			lost = 0
 		}
 		for _, e := range events {
-			mark = aws.ToString(e.EventId)
+			mark, spoke = aws.ToString(e.EventId), d.cfg.Now()
+			if aws.ToString(e.PhysicalResourceId) != aws.ToString(e.StackId) {
+				open[aws.ToString(e.LogicalResourceId)] = strings.HasSuffix(string(e.ResourceStatus), "_IN_PROGRESS")
+			}
 			if f := d.tell(e); f != nil && first == nil {
 				first = f
 			}
 		}
 		if err == nil && (s == nil || !s.Busy() && s.Status != string(types.StackStatusReviewInProgress)) {
 			return s, first, nil
+		}
+		if now := d.cfg.Now(); now.Sub(spoke) >= quiet {
+			spoke = now
+			maps.DeleteFunc(open, func(_ string, begun bool) bool { return !begun })
+			d.say(Step, "still at work after %v: %s", now.Sub(began).Round(time.Second), strings.Join(slices.Sorted(maps.Keys(open)), ", "))
 		}
 		if d.pause(ctx) != nil {
 			return nil, first, d.left(ctx)

@@ -42,6 +42,7 @@ type Added struct {
 	ThingARN      string   `json:"thing_arn"`
 	CertificateID string   `json:"certificate_id"`
 	Files         Files    `json:"files"`
+	Config        string   `json:"agent_conf"`            // the text of the configuration file
 	Deactivated   []string `json:"deactivated,omitempty"` // ids of old certificates
 	StillActive   []string `json:"still_active,omitempty"`
 }
@@ -105,7 +106,8 @@ func (p *Provisioner) Add(ctx context.Context, o AddOptions) (_ *Added, err erro
 	if err := files.write(keyFile, key.pem, 0o600); err != nil {
 		return nil, err
 	}
-	added := &Added{Name: o.Name}
+	conf := p.conf(o)
+	added := &Added{Name: o.Name, Config: string(conf)}
 	if thing == nil {
 		out, err := p.cfg.IoT.CreateThing(ctx, &iot.CreateThingInput{ThingName: &o.Name,
 			AttributePayload: &types.AttributePayload{Attributes: map[string]string{stackAttribute: p.cfg.Stack.Name}}})
@@ -131,7 +133,7 @@ func (p *Provisioner) Add(ctx context.Context, o AddOptions) (_ *Added, err erro
 	if err := files.write(certFile, []byte(aws.ToString(cert.CertificatePem)), 0o644); err != nil {
 		return nil, err
 	}
-	if err := files.write(confFile, p.conf(o), 0o600); err != nil {
+	if err := files.write(confFile, conf, 0o600); err != nil {
 		return nil, err
 	}
 	if _, err := p.cfg.IoT.AttachPolicy(ctx, &iot.AttachPolicyInput{PolicyName: &p.cfg.Stack.Policy, Target: &arn}); err != nil {

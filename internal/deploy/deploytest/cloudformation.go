@@ -107,6 +107,9 @@ func (s *Server) begin(st *stack, operation string) {
 }
 
 func (s *Server) happen(st *stack, step Step) {
+	if step == (Step{}) {
+		return
+	}
 	s.ids++
 	st.events = append(st.events, event{fmt.Sprintf("event-%d", s.ids), s.began.Add(time.Duration(s.ids) * time.Second), step})
 	if step.Stack != "" {

@@ -47,7 +47,8 @@ type Server struct {
 	began     time.Time
 }
 
-// Step is one event of a stack. Stack is the stack's status from then on, "" when it stays.
+// Step is one event of a stack; the zero Step is a look at which nothing has happened. Stack is the stack's status from then on, ""
+// when it stays.
 type Step struct {
 	Logical, Type, Status, Reason string
 	Stack                         string
