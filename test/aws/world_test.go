@@ -182,7 +182,7 @@ func newWorld(t *testing.T, o options) *world {
 	w.startEngine()
 	w.s3 = newGate(t, w.engine.URL(), parseS3, w.people.judge)
 	w.db = newGate(t, w.moto.URL, parseDynamoDB, w.people.judge)
-	w.iot = newGate(t, w.moto.URL, parseIoT, w.people.judge)
+	w.iot = newGate(t, startIoT(t, w.people), parseIoT, w.people.judge)
 	t.Cleanup(func() {
 		for _, g := range []*gate{w.s3, w.db, w.iot} {
 			for _, d := range g.takeDenied() {

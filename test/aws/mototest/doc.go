@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mototest gives tests a moto_server: DynamoDB, S3, STS, IAM and IoT in a process that knows AWS independently of us and,
+// Package mototest gives tests a moto_server: DynamoDB, S3, STS and IAM in a process that knows AWS independently of us and,
 // as started here, verifies the signature of every request and whether the caller's policies allow it. It is for tests only.
 //
 //	moto := mototest.Start(t)                              // skips the test loudly when moto_server is not installed
@@ -13,5 +13,5 @@
 // so each names what it creates after itself.
 //
 // What moto 5.2 does not know: conditions and variables in policies (AdaptPolicy), resources other than S3's, body hashes, clock
-// skew, presigned URLs. The tests in test/aws hold those against the policies by themselves.
+// skew, presigned URLs; and it refuses every signed GET of IoT. The tests in test/aws judge those by themselves.
 package mototest
