@@ -15,7 +15,7 @@ FUZZTIME ?= 10s
 export PATH := $(CURDIR)/build/node/bin:$(CURDIR)/build/py/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo agent csdk dist deps test lint test-go test-386 test-csdk test-device test-web test-browser test-long soak fuzz \
+.PHONY: help build demo agent csdk dist deps test lint test-go test-386 test-csdk test-device test-aws test-web test-browser test-long soak fuzz \
         bench bench-device web clips clean
 
 help: ## list the targets
@@ -39,7 +39,7 @@ dist: ## pack build/dist/*.tar.gz for each kind of SoC, with checksums: TARGETS 
 deps: ## install what the tests need and this machine lacks (Debian, Ubuntu; elsewhere it says what to install)
 	@scripts/deps.sh
 
-test: deps lint test-go test-386 test-csdk test-device test-web test-browser ## every suite
+test: deps lint test-go test-386 test-csdk test-device test-aws test-web test-browser ## every suite
 	@echo "make test: all suites passed"
 
 lint: ## formatting and vet
@@ -48,7 +48,7 @@ lint: ## formatting and vet
 	cd bench && $(GO) vet ./...
 
 test-go: ## Go tests with the race detector
-	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/(csdk/tests|test/size|test/dist|test/device)(/|$$)')
+	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/(csdk/tests|test/size|test/dist|test/device)(/|$$)|/test/aws$$')
 
 test-386: ## the same for the pure packages as a 32-bit program
 	GOARCH=386 CGO_ENABLED=0 $(GO) test -timeout 10m $(GO386)
@@ -60,15 +60,19 @@ test-device: ## agent and C library together, also emulated on MIPS and ARM; siz
 	scripts/agent-build.sh all
 	$(GO) test -count=1 -timeout 20m $(DEVICE)
 
+test-aws: ## the AWS deployment without an account: templates, roles, the real functions under an emulator of Lambda and API Gateway
+	$(GO) test -count=1 -timeout 10m ./test/aws
+
 test-web: ## type check, unit tests, rebuild of the web bundle compared with the committed one
 	@scripts/test-web.sh
 
 test-browser: ## the page, hls.js, Video.js and ffmpeg against the real server in headless Chromium
 	$(GO) test -count=1 -timeout 20m -v ./test/e2e/browser/...
 
-test-long: ## the rolling playlist polled for 5 minutes by hls.js, Video.js and ffmpeg; slow uplinks and outages of 60 s
+test-long: ## the rolling playlist polled for 5 minutes by hls.js, Video.js and ffmpeg; slow uplinks and outages of 60 s; 50 viewers for 2 minutes
 	S3CAM_TEST_LONG=1 $(GO) test -count=1 -timeout 30m -v ./test/e2e/browser/...
 	S3CAM_TEST_LONG=1 $(GO) test -count=1 -timeout 10m -v -run SlowUplinks ./test/device
+	S3CAM_TEST_LONG=1 $(GO) test -count=1 -timeout 10m -v -run ManyViewers ./test/aws
 
 soak: ## the device side for SOAK (default 30m) with random kills, bandwidth and clock steps
 	S3CAM_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run Soak ./test/device/...
