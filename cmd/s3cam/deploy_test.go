@@ -109,7 +109,7 @@ func TestDeployFromFirstToLast(t *testing.T) {
 // Ctrl-C leaves CloudFormation going, and says how to come back.
 func TestDeployUntilCtrlC(t *testing.T) {
 	aws, dir := inAWS(t)
-	aws.Script["create"] = []deploytest.Step{{Logical: "CacheTable", Type: "AWS::DynamoDB::Table", Status: "CREATE_IN_PROGRESS"}} // and no end
+	aws.SetScript("create", []deploytest.Step{{Logical: "CacheTable", Type: "AWS::DynamoDB::Table", Status: "CREATE_IN_PROGRESS"}}) // and no end
 	cmd, out := program(t, append(aws.Env("eu-central-1"), "S3CAM_POLL=10ms"), "deploy", "up", "--assets", dir)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -240,14 +240,14 @@ func TestLargeTemplatesGoThroughTheAssetsBucket(t *testing.T) {
 func TestAFailedCreationNamesTheFirstCause(t *testing.T) {
 	h := newHouse(t)
 	stackType := "AWS::CloudFormation::Stack"
-	h.aws.Script["create"] = []deploytest.Step{
+	h.aws.SetScript("create", []deploytest.Step{
 		{Logical: "PlaylistRole", Type: "AWS::IAM::Role", Status: "CREATE_IN_PROGRESS"},
 		{Logical: "PlaylistRole", Type: "AWS::IAM::Role", Status: "CREATE_FAILED", Reason: "User: arn:aws:iam::1:user/t is not authorized to perform: iam:CreateRole on resource: x"},
 		{Logical: "CacheTable", Type: "AWS::DynamoDB::Table", Status: "CREATE_FAILED", Reason: "Resource creation cancelled"},
 		{Logical: "s3cam", Type: stackType, Status: "ROLLBACK_IN_PROGRESS", Reason: "The following resource(s) failed to create: [PlaylistRole, CacheTable].", Stack: "ROLLBACK_IN_PROGRESS"},
 		{Logical: "CacheTable", Type: "AWS::DynamoDB::Table", Status: "DELETE_COMPLETE"},
 		{Logical: "s3cam", Type: stackType, Status: "ROLLBACK_COMPLETE", Stack: "ROLLBACK_COMPLETE"},
-	}
+	})
 	_, err := h.up(h.options())
 	want(t, err, deploy.ErrFailed, "could not be created (ROLLBACK_COMPLETE). First cause: PlaylistRole (AWS::IAM::Role)", "policy that allows iam:CreateRole", "--replace")
 	if i := slices.IndexFunc(h.events, func(e deploy.Event) bool { return e.Kind == deploy.Failed }); i < 0 || h.events[i].Logical != "PlaylistRole" {
@@ -261,7 +261,7 @@ func TestAFailedCreationNamesTheFirstCause(t *testing.T) {
 	// It cannot be updated; --replace deletes what is left.
 	_, err = h.up(h.options())
 	want(t, err, deploy.ErrState, "cannot be updated: its creation failed (ROLLBACK_COMPLETE)", "--replace", "s3cam deploy down --stack s3cam --region eu-central-1")
-	delete(h.aws.Script, "create")
+	h.aws.SetScript("create", nil)
 	o := h.options()
 	o.Replace = true
 	if r, err := h.up(o); err != nil || r.Action != "created" {
@@ -272,13 +272,13 @@ func TestAFailedCreationNamesTheFirstCause(t *testing.T) {
 func TestALongSilenceIsBroken(t *testing.T) {
 	now := time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
 	h := newHouse(t, func(c *deploy.Config) { c.Now = func() time.Time { now = now.Add(40 * time.Second); return now } })
-	h.aws.Script["create"] = []deploytest.Step{
+	h.aws.SetScript("create", []deploytest.Step{
 		{Logical: "Distribution", Type: "AWS::CloudFront::Distribution", Status: "CREATE_IN_PROGRESS"},
 		{Logical: "CacheTable", Type: "AWS::DynamoDB::Table", Status: "CREATE_IN_PROGRESS"},
 		{Logical: "CacheTable", Type: "AWS::DynamoDB::Table", Status: "CREATE_COMPLETE"},
 		{}, {}, {},
 		{Logical: "s3cam", Type: "AWS::CloudFormation::Stack", Status: "CREATE_COMPLETE", Stack: "CREATE_COMPLETE"},
-	}
+	})
 	if _, err := h.up(h.options()); err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +361,7 @@ func TestTheVideoBucketIsNeverReplaced(t *testing.T) {
 			if _, err := h.up(h.options()); err != nil {
 				t.Fatal(err)
 			}
-			h.aws.Changes = []deploytest.Change{tt.change}
+			h.aws.SetChanges(tt.change)
 			o := h.options(tt.params...)
 			o.AllowReplace = tt.allow
 			_, err := h.up(o)

@@ -103,13 +103,13 @@ func TestCamerasKeepTheStack(t *testing.T) {
 
 func TestAFailedDeletionNamesTheFirstCause(t *testing.T) {
 	h := withStack(t)
-	h.aws.Script["delete"] = []deploytest.Step{
+	h.aws.SetScript("delete", []deploytest.Step{
 		{Logical: "DeviceIotPolicy", Type: "AWS::IoT::Policy", Status: "DELETE_FAILED", Reason: "The policy cannot be deleted as the policy is attached to one or more principals"},
 		{Logical: "s3cam", Type: "AWS::CloudFormation::Stack", Status: "DELETE_FAILED", Reason: "The following resource(s) failed to delete: [DeviceIotPolicy].", Stack: "DELETE_FAILED"},
-	}
+	})
 	_, err := h.d.Down(t.Context(), deploy.DownOptions{})
 	want(t, err, deploy.ErrFailed, "could not be deleted (DELETE_FAILED). First cause: DeviceIotPolicy", "s3cam camera remove NAME")
-	delete(h.aws.Script, "delete")
+	h.aws.SetScript("delete", nil)
 	if _, err := h.d.Down(t.Context(), deploy.DownOptions{}); err != nil {
 		t.Errorf("again: %v", err)
 	}

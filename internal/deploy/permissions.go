@@ -86,7 +86,7 @@ func (d *Deployer) permitted(ctx context.Context, caller string, actions []strin
 		return nil
 	}
 	if len(denied) > 0 {
-		return fail(ErrDenied, "ask the account's administrator for a policy with these actions, or choose other credentials with AWS_PROFILE; --skip-permissions tries without this check",
+		return fail(ErrDenied, "ask the account's administrator for a policy with these actions, or choose other credentials with AWS_PROFILE; --skip-permissions tries without this check, which takes policies that name resources or conditions for too narrow",
 			"%s may not: %s", principal, strings.Join(denied, ", "))
 	}
 	d.say(Step, "the permissions suffice, as far as IAM tells beforehand (%s)", count(len(actions), "action"))

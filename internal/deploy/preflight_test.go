@@ -133,7 +133,7 @@ func TestChinaSaysWhatWillNotWork(t *testing.T) {
 		c.Region = "cn-north-1"
 		c.Template = func(cn bool) []byte { china = cn; return []byte(template) }
 	})
-	h.aws.Caller = "arn:aws-cn:iam::" + deploytest.Account + ":user/tester"
+	h.aws.SetCaller("arn:aws-cn:iam::" + deploytest.Account + ":user/tester")
 	o := h.options()
 	o.DryRun = true
 	if _, err := h.up(o); err != nil {
@@ -147,7 +147,7 @@ func TestChinaSaysWhatWillNotWork(t *testing.T) {
 	if !china {
 		t.Error("it took the global template")
 	}
-	h.aws.Caller = "arn:aws:iam::" + deploytest.Account + ":user/tester"
+	h.aws.SetCaller("arn:aws:iam::" + deploytest.Account + ":user/tester")
 	_, err := h.up(o)
 	want(t, err, deploy.ErrSettings, "belong to the partition aws, the region cn-north-1 does not")
 }
@@ -196,7 +196,7 @@ func TestDenialsNameTheAction(t *testing.T) {
 
 func TestARefusedChangeSetIsTakenBack(t *testing.T) {
 	h := newHouse(t)
-	h.aws.RefuseSet = "Template format error: Unrecognized resource types: [AWS::X]"
+	h.aws.SetRefusal("Template format error: Unrecognized resource types: [AWS::X]")
 	_, err := h.up(h.options())
 	want(t, err, deploy.ErrFailed, "Unrecognized resource types: [AWS::X]")
 	if got := h.aws.Status("s3cam"); got != "" {

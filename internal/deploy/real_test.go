@@ -67,7 +67,8 @@ func TestTheRealTemplateWithTheLongestNames(t *testing.T) {
 	for _, china := range []bool{false, true} {
 		h := realHouse(t, china)
 		if china {
-			h.aws.Caller, h.zip = strings.Replace(h.aws.Caller, "arn:aws:", "arn:aws-cn:", 1), archive(t, "x86_64", "")
+			h.aws.SetCaller("arn:aws-cn:iam::" + deploytest.Account + ":user/tester")
+			h.zip = archive(t, "x86_64", "")
 		}
 		for name, length := range map[string]int{"IPCPlaylistName": 40, "IPCReplayName": 40, "IPCCamerasName": 40, "IPCDemositeName": 40, "CacheDynamoDBTableName": 200, "S3VideoBucketName": 25, "S3WebsiteBucketName": 25} {
 			o := h.options(name + "=" + strings.Repeat("a", length))
@@ -114,14 +115,15 @@ func TestPermissionsOfTheRealTemplate(t *testing.T) {
 	// A role's session is asked for as the role; root has no policies.
 	for caller, principal := range map[string]string{"arn:aws:sts::" + deploytest.Account + ":assumed-role/Admin/me": "arn:aws:iam::" + deploytest.Account + ":role/Admin",
 		"arn:aws:iam::" + deploytest.Account + ":root": ""} {
-		h.aws.Caller, asked.principal = caller, ""
+		h.aws.SetCaller(caller)
+		asked.principal = ""
 		if _, err := h.up(o); err != nil || asked.principal != principal {
 			t.Errorf("%s is asked for as %q, %v", caller, asked.principal, err)
 		}
 	}
 	// What cannot be known is not held against anybody.
 	asked.err = errors.New("no iam:SimulatePrincipalPolicy")
-	h.aws.Caller = "arn:aws:iam::" + deploytest.Account + ":user/u"
+	h.aws.SetCaller("arn:aws:iam::" + deploytest.Account + ":user/u")
 	if _, err := h.up(o); err != nil || !strings.Contains(h.said(), "cannot be told beforehand (no iam:SimulatePrincipalPolicy)") {
 		t.Errorf("error %v, said\n%s", err, h.said())
 	}

@@ -93,7 +93,7 @@ func (s *Server) find(name string) *stack {
 func (s *Server) begin(st *stack, operation string) {
 	upper := strings.ToUpper(operation)
 	s.happen(st, Step{Logical: st.name, Type: "AWS::CloudFormation::Stack", Status: upper + "_IN_PROGRESS", Reason: "User Initiated", Stack: upper + "_IN_PROGRESS"})
-	st.pending = slices.Clone(s.Script[operation])
+	st.pending = slices.Clone(s.script[operation])
 	if st.pending == nil {
 		for _, r := range [][2]string{{"S3VideoBucket", "AWS::S3::Bucket"}, {"PlaylistFunction", "AWS::Lambda::Function"}} {
 			done := upper + "_COMPLETE"
@@ -222,12 +222,12 @@ func (s *Server) createChangeSet(st *stack, form url.Values) (string, *fault) {
 		set.tags[form.Get(fmt.Sprintf("Tags.member.%d.Key", i))] = form.Get(fmt.Sprintf("Tags.member.%d.Value", i))
 	}
 	switch {
-	case s.RefuseSet != "":
-		set.status, set.reason = "FAILED", s.RefuseSet
+	case s.refusal != "":
+		set.status, set.reason = "FAILED", s.refusal
 	case create:
 		set.changes = []Change{{"Add", "PlaylistFunction", "AWS::Lambda::Function", "", ""}, {"Add", "S3VideoBucket", "AWS::S3::Bucket", "", ""}}
-	case s.Changes != nil:
-		set.changes = s.Changes
+	case s.changes != nil:
+		set.changes = s.changes
 	case maps.Equal(set.parameters, st.parameters) && set.template == st.template:
 		set.status, set.reason = "FAILED", "The submitted information didn't contain changes. Submit different information to create a change set."
 	default:

@@ -21,18 +21,9 @@ import (
 // Account owns everything that is not said to be somebody else's.
 const Account = "123456789012"
 
-// Server is the whole of it. Set its fields before the client asks; methods may be used at any time.
+// Server is the whole of it. Its methods may be used at any time.
 type Server struct {
-	URL    string
-	Caller string // ARN of the caller
-
-	// Script says what happens in an operation (create, update, delete), after the first step that the server takes by itself.
-	// Without one the operation succeeds.
-	Script map[string][]Step
-	// Changes is what the next change set for an update lists. Without one it changes PlaylistFunction.
-	Changes []Change
-	// RefuseSet is the reason with which change sets fail.
-	RefuseSet string
+	URL string
 
 	mu        sync.Mutex
 	t         testing.TB
@@ -45,7 +36,26 @@ type Server struct {
 	iot       iot
 	ids       int
 	began     time.Time
+	caller    string
+	script    map[string][]Step
+	changes   []Change
+	refusal   string
 }
+
+// SetScript says what happens in an operation (create, update, delete), after the first step that the server takes by itself.
+// With nil the operation succeeds.
+func (s *Server) SetScript(operation string, steps []Step) {
+	s.locked(func() { s.script[operation] = steps })
+}
+
+// SetChanges says what the next change sets for updates list. Without it they change PlaylistFunction.
+func (s *Server) SetChanges(changes ...Change) { s.locked(func() { s.changes = changes }) }
+
+// SetRefusal lets change sets fail for a reason.
+func (s *Server) SetRefusal(reason string) { s.locked(func() { s.refusal = reason }) }
+
+// SetCaller says who the caller is, an ARN.
+func (s *Server) SetCaller(arn string) { s.locked(func() { s.caller = arn }) }
 
 // Step is one event of a stack; the zero Step is a look at which nothing has happened. Stack is the stack's status from then on, ""
 // when it stays.
@@ -59,7 +69,7 @@ type Change struct{ Action, Logical, Type, Physical, Replacement string }
 
 // New starts a server that ends with the test.
 func New(t testing.TB) *Server {
-	s := &Server{Caller: "arn:aws:iam::" + Account + ":user/tester", Script: map[string][]Step{}, t: t, denied: map[string]bool{}, simulated: map[string]bool{},
+	s := &Server{caller: "arn:aws:iam::" + Account + ":user/tester", script: map[string][]Step{}, t: t, denied: map[string]bool{}, simulated: map[string]bool{},
 		sets: map[string]*changeSet{}, buckets: map[string]*bucket{}, iot: iot{map[string]map[string]string{}, map[string]*certificate{}}, began: time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)}
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
@@ -137,14 +147,14 @@ func (s *Server) serveQuery(w http.ResponseWriter, form url.Values) {
 	service := map[string]string{"2010-05-15": "cloudformation", "2011-06-15": "sts", "2010-05-08": "iam"}[form.Get("Version")]
 	s.calls = append(s.calls, service+":"+action)
 	if s.denied[service+":"+action] {
-		queryError(w, 403, "AccessDenied", fmt.Sprintf("User: %s is not authorized to perform: %s:%s on resource: *", s.Caller, service, action))
+		queryError(w, 403, "AccessDenied", fmt.Sprintf("User: %s is not authorized to perform: %s:%s on resource: *", s.caller, service, action))
 		return
 	}
 	var result string
 	var fault *fault
 	switch service + ":" + action {
 	case "sts:GetCallerIdentity":
-		result = element("Arn", s.Caller) + element("Account", Account) + element("UserId", "AIDATEST")
+		result = element("Arn", s.caller) + element("Account", Account) + element("UserId", "AIDATEST")
 	case "iam:SimulatePrincipalPolicy":
 		result = s.simulate(form)
 	default:
