@@ -136,7 +136,7 @@ func TestWhatOutlivesTheStack(t *testing.T) {
 func TestVideoIsDeletedOnlyWhenAsked(t *testing.T) {
 	for partition := range partitions() {
 		abort := map[string]any{"Id": "incomplete-uploads", "Status": "Enabled", "AbortIncompleteMultipartUpload": map[string]any{"DaysAfterInitiation": "1"}}
-		for days, want := range map[string][]any{"0": {abort}, "7": {abort, map[string]any{"Id": "retention", "Status": "Enabled", "ExpirationInDays": "7"}}} {
+		for days, want := range map[string][]any{"0": {abort}, "30": {abort, map[string]any{"Id": "retention", "Status": "Enabled", "ExpirationInDays": "30"}}} {
 			st := evaluate(t, partition, "VideoRetentionDays", days)
 			if got := st.Resources["S3VideoBucket"].Get("LifecycleConfiguration.Rules"); !reflect.DeepEqual(got, want) {
 				t.Errorf("%s, %s days:\ngot  %v\nwant %v", partition, days, got, want)
