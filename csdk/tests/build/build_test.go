@@ -27,13 +27,13 @@ type toolchain struct {
 }
 
 var toolchains = []toolchain{
-	{"amd64", "", nil, 5600},
+	{"amd64", "", nil, 5460},
 	{"mipsel", "mipsel-linux-gnu-", nil, 8440},
-	{"armel", "arm-linux-gnueabi-", nil, 4200},
-	{"armhf", "arm-linux-gnueabihf-", nil, 4080},
-	{"arm64", "aarch64-linux-gnu-", nil, 6060},
-	{"musl", "", []string{"CC=musl-gcc"}, 5600},
-	{"clang", "", []string{"CC=clang"}, 6400},
+	{"armel", "arm-linux-gnueabi-", nil, 4180},
+	{"armhf", "arm-linux-gnueabihf-", nil, 4020},
+	{"arm64", "aarch64-linux-gnu-", nil, 6000},
+	{"musl", "", []string{"CC=musl-gcc"}, 5460},
+	{"clang", "", []string{"CC=clang"}, 6170},
 }
 
 func (c toolchain) compiler() string {
