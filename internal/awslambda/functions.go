@@ -4,7 +4,6 @@ package awslambda
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -169,7 +168,3 @@ func (i *idle) wake(now time.Time) {
 		i.close()
 	}
 }
-
-var errNoDemosite = errors.New("this build has no demosite function")
-
-func newDemosite(Config) (any, error) { return nil, errNoDemosite }

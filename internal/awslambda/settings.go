@@ -46,7 +46,8 @@ type Config struct {
 	Region           string
 	Credentials      s3.Credentials // of the function's role; they stay the same for the life of the process
 	S3Endpoint       string         // empty means AWS; else the bucket goes into the path
-	DynamoDBEndpoint string         // likewise
+	DynamoDBEndpoint string         // empty means AWS
+	IoTEndpoint      string         // likewise; demosite
 
 	LogLevel slog.Level
 	Logger   *slog.Logger     // nil discards
@@ -70,7 +71,7 @@ type Config struct {
 //	S3CAM_CORS_ORIGINS                        comma-separated; default *
 //	S3CAM_LOG_LEVEL                           debug, info (default), warn, error
 //	AWS_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN          set by Lambda
-//	AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL_DYNAMODB                other servers, for tests
+//	AWS_ENDPOINT_URL, and before it AWS_ENDPOINT_URL_S3 _DYNAMODB _IOT            other servers, for tests
 func Settings(getenv func(string) string) (Config, error) {
 	e := environment{get: getenv}
 	c := Config{Function: e.required("S3CAM_FUNCTION")}
@@ -86,7 +87,10 @@ func Settings(getenv func(string) string) (Config, error) {
 	c.Credentials.AccessKeyID = e.required("AWS_ACCESS_KEY_ID")
 	c.Credentials.SecretAccessKey = s3.Secret(e.required("AWS_SECRET_ACCESS_KEY"))
 	c.Credentials.SessionToken = s3.Secret(getenv("AWS_SESSION_TOKEN"))
-	if c.Function != Demosite {
+	c.S3Endpoint = e.endpoint("S3")
+	if c.Function == Demosite {
+		c.IoTEndpoint = e.endpoint("IOT")
+	} else {
 		e.playback(&c)
 	}
 	if err := errors.Join(e.problems...); err != nil {
@@ -105,7 +109,9 @@ func (e *environment) playback(c *Config) {
 	}
 	c.ItemInPlaylist = e.number("ITEM_IN_PLAYLIST", 3, 100)
 	c.M3U8TargetDuration = e.number("M3U8_TARGET_DURATION", 1, 60)
-	seconds := func(name string, least, most int) time.Duration { return time.Duration(e.number(name, least, most)) * time.Second }
+	seconds := func(name string, least, most int) time.Duration {
+		return time.Duration(e.number(name, least, most)) * time.Second
+	}
 	c.NearRealtimeReplayCachePeriod = seconds("NEAR_REALTIME_REPLAY_CACHE_PERIOD", 60, 3000)
 	c.NearRealtimeReplayPrecedingPeriod = seconds("NEAR_REALTIME_REPLAY_PRECEDING_PERIOD", 10, 3600)
 	c.TSClipDuration = seconds("TS_CLIP_DURATION", 1, 60)
@@ -117,7 +123,7 @@ func (e *environment) playback(c *Config) {
 			c.CORSOrigins = append(c.CORSOrigins, strings.TrimSpace(o))
 		}
 	}
-	c.S3Endpoint, c.DynamoDBEndpoint = e.endpoint("S3"), e.endpoint("DYNAMODB")
+	c.DynamoDBEndpoint = e.endpoint("DYNAMODB")
 }
 
 // environment collects what is wrong with it.
