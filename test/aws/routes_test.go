@@ -5,6 +5,7 @@ package aws_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,9 @@ func (w *world) checkPlaylists(t *testing.T, paths map[string]string, recorded [
 	for _, s := range p.Segments { // signed URLs of the store
 		if !strings.HasPrefix(s.URI, w.s3.URL) || !strings.Contains(s.URI, "X-Amz-Signature=") {
 			t.Fatalf("a live segment is %s", s.URI)
+		}
+		if u, err := url.Parse(s.URI); err != nil || u.Query().Get("X-Amz-Expires") != "900" || u.Query().Get("X-Amz-Security-Token") == "" {
+			t.Errorf("a live segment is signed for %s s (%v)", u.Query().Get("X-Amz-Expires"), err)
 		}
 		r := fetch(t, "GET", s.URI, nil)
 		if r.status != http.StatusOK || !strings.HasPrefix(string(r.body), oddCamera+"/20") || !strings.HasSuffix(strings.TrimSpace(string(r.body)), ".ts") {
@@ -189,6 +193,22 @@ func (w *world) checkRefusals(t *testing.T, paths map[string]string) {
 	}
 	if after := w.invocations(); after != before {
 		t.Errorf("the preflight invoked a function")
+	}
+}
+
+func TestLivePlaylistWithoutSignedURLs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{parameters: map[string]string{"LiveSegmentDelivery": "redirect"}})
+	recordLive(t, w.video, oddCamera, 3*time.Second)
+	p := w.get("GET", query("/playlist.m3u8", "camera_id", oddCamera), nil).playlist(t)
+	for _, s := range p.Segments {
+		if !strings.HasPrefix(s.URI, "segments/") {
+			t.Fatalf("a segment is %s", s.URI)
+		}
+		r := fetch(t, "GET", fetch(t, "GET", w.resolve(s.URI), nil).header.Get("Location"), nil)
+		if key, _, _ := strings.Cut(string(r.body), "\n"); r.status != http.StatusOK || s.URI != "segments/"+string(hls.AppendPath(nil, key)) {
+			t.Errorf("%s leads to %d %.200s", s.URI, r.status, r.body)
+		}
 	}
 }
 
