@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -168,6 +169,27 @@ func TestCipherWithoutAESInstructions(t *testing.T) {
 		}
 		if st := c.Stats(); st.Cipher != tt.cipher || st.Dials != tt.dials {
 			t.Errorf("%s: cipher %s in %d dials, want %s in %d", tt.name, tls.CipherSuiteName(st.Cipher), st.Dials, tls.CipherSuiteName(tt.cipher), tt.dials)
+		}
+	}
+}
+
+// TestAServerWithNothingInCommonIsExplained: the alert alone says nothing to somebody who has a private server.
+func TestAServerWithNothingInCommonIsExplained(t *testing.T) {
+	certificate := testCertificate(t)
+	offered := make(chan []uint16, 4)
+	cfg := &tls.Config{
+		Certificates: []tls.Certificate{certificate}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA},
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { offered <- hello.CipherSuites; return nil, nil },
+	}
+	s := serve(t, func(_ int, raw net.Conn) { _ = tls.Server(raw, cfg).Handshake(); raw.Close() })
+	c := newClient(t, http1.Config{Address: s.address(), TLS: &tls.Config{RootCAs: poolOf(certificate)}})
+	_, err := c.Do(ctx(t), put(randomBytes(10), 0))
+	if !errors.Is(err, http1.ErrNotSent) || !strings.Contains(err.Error(), "handshake failure (the server needs a certificate with a key of RSA") {
+		t.Errorf("%v, want ErrNotSent and what the server needs", err)
+	}
+	for _, id := range <-offered {
+		if suite := tls.CipherSuiteName(id); !strings.Contains(suite, "GCM") && !strings.Contains(suite, "CHACHA20") {
+			t.Errorf("%s is offered", suite)
 		}
 	}
 }
