@@ -15,7 +15,7 @@ FUZZTIME ?= 10s
 export PATH := $(CURDIR)/build/node/bin:$(CURDIR)/build/py/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo agent csdk dist deps test lint test-go test-386 test-csdk test-device test-aws test-web test-browser test-long soak fuzz \
+.PHONY: help build demo agent csdk dist lambda deps test lint test-go test-386 test-csdk test-device test-aws test-web test-browser test-long soak fuzz \
         bench bench-device web clips clean
 
 help: ## list the targets
@@ -35,6 +35,9 @@ csdk: ## build the C library csdk/s3_hls.a: CROSS_COMPILE=mipsel-linux-gnu- for 
 
 dist: ## pack build/dist/*.tar.gz for each kind of SoC, with checksums: TARGETS as above
 	scripts/dist.sh $(TARGETS)
+
+lambda: ## build the zips of the AWS Lambda functions into build/lambda
+	scripts/lambda-build.sh
 
 deps: ## install what the tests need and this machine lacks (Debian, Ubuntu; elsewhere it says what to install)
 	@scripts/deps.sh
