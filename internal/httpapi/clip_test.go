@@ -198,6 +198,7 @@ func TestClipEndsWhenTheStoreBreaksOff(t *testing.T) {
 		}
 		r.Body.Close()
 	}
+	ts.Close() // waits for the handlers
 	if !strings.Contains(s.log.String(), "is damaged") {
 		t.Errorf("the log does not say why:\n%s", s.log)
 	}
