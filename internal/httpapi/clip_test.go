@@ -293,3 +293,63 @@ func TestHeadsOfSegmentsCanBeReadAcrossOrigins(t *testing.T) {
 		t.Errorf("preflight %v", preflight.Header)
 	}
 }
+
+// large is recorded with pictures so large that no buffer between server and client holds the clip.
+func large(t *testing.T, change func(*httpapi.Config)) *server {
+	s := recorded(t, 0, change)
+	cam := cliptest.Camera{Bytes: 20_000}
+	for i := range 20 {
+		at := eleven().Add(time.Duration(i) * 3 * time.Second)
+		s.objects[segment.Key("front-door", at)] = string(cam.Segment(at, 75))
+	}
+	return s
+}
+
+// The time limit of an answer is for segments: a clip takes as long as its client does, as long as that takes anything.
+func TestClipOutlivesTheWriteTimeout(t *testing.T) {
+	s := large(t, nil)
+	ts := httptest.NewUnstartedServer(s.handler)
+	ts.Config.WriteTimeout = time.Second
+	ts.Start()
+	defer ts.Close()
+	r, err := http.Get(ts.URL + clipURL("mp4", 0, time.Minute, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	n, began := int64(0), time.Now()
+	for { // some 30 MB in 2 s
+		k, err := io.CopyN(io.Discard, r.Body, 1<<20)
+		n += k
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %v and %d bytes: %v", time.Since(began), n, err)
+		}
+		time.Sleep(70 * time.Millisecond)
+	}
+	if n < 29_000_000 || time.Since(began) < 1500*time.Millisecond {
+		t.Errorf("%d bytes in %v", n, time.Since(began))
+	}
+}
+
+func TestClipOfAClientThatTakesNothingIsGivenUp(t *testing.T) {
+	s := large(t, func(c *httpapi.Config) { c.Clips = httpapi.Clips{Max: 1, Stall: 100 * time.Millisecond} })
+	ts := httptest.NewServer(s.handler)
+	defer ts.Close()
+	r, err := http.Get(ts.URL + clipURL("mp4", 0, time.Minute, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if s.do(http.MethodHead, clipURL("mp4", 0, time.Minute, "")).StatusCode == 200 {
+			if _, err := io.ReadAll(r.Body); err == nil {
+				t.Error("the download looks complete")
+			}
+			return
+		}
+	}
+	t.Error("the place of a client that takes nothing is never free again")
+}
