@@ -84,7 +84,7 @@ func newGate(t *testing.T, target string, parse func(*http.Request, []byte) call
 		switch {
 		case fault != nil && fault(w, r, c):
 		case err != nil:
-			s3Error(w, http.StatusForbidden, "AccessDenied", err.Error())
+			refuse(w, c, err.Error())
 		default:
 			proxy.ServeHTTP(w, r)
 		}
@@ -92,6 +92,22 @@ func newGate(t *testing.T, target string, parse func(*http.Request, []byte) call
 	g.URL = server.URL
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close(); transport.CloseIdleConnections() })
 	return g
+}
+
+// refuse answers a call that no policy allows, in the form of its service.
+func refuse(w http.ResponseWriter, c call, message string) {
+	if strings.HasPrefix(c.action, "s3:") {
+		s3Error(w, http.StatusForbidden, "AccessDenied", message)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	status := http.StatusForbidden
+	if strings.HasPrefix(c.action, "dynamodb:") {
+		status = http.StatusBadRequest
+	}
+	w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"__type":"com.amazon.coral.service#AccessDeniedException","message":%q}`, message)
 }
 
 // s3Error answers as S3 does.

@@ -68,10 +68,11 @@ func verdict(err error) string {
 	case errors.As(err, &device):
 		return codeOr(device.Code, device.Status)
 	case errors.As(err, &sdk):
-		if code := sdk.ErrorCode(); code != "Forbidden" { // what the SDK calls a 403 without a body
-			return code
+		code := sdk.ErrorCode()
+		if code == "Forbidden" || code == "AccessDeniedException" { // what the SDK calls a 403 without a body; DynamoDB's own code
+			return "AccessDenied"
 		}
-		return "AccessDenied"
+		return code
 	case errors.As(err, &status): // moto's refusals of DynamoDB are in XML, which is not DynamoDB's form
 		return codeOr("", status.HTTPStatusCode())
 	}

@@ -153,7 +153,7 @@ func parseAnswer(payload []byte) (answer, error) {
 	if err := json.Unmarshal(payload, &a); err != nil {
 		return answer{}, err
 	}
-	if a.StatusCode == nil || *a.StatusCode < 100 || *a.StatusCode > 599 {
+	if a.StatusCode == nil || *a.StatusCode < 200 || *a.StatusCode > 599 {
 		return answer{}, errors.New("statusCode is not one")
 	}
 	out := answer{status: *a.StatusCode, headers: map[string]string{}, cookies: a.Cookies}
