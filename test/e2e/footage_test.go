@@ -51,6 +51,9 @@ func TestFootageSurvivesTheWholePath(t *testing.T) {
 				t.Errorf("md5 of the decoded frames is %s, want %s (%d frames)\n%s", got, c.md5, c.frames, out)
 			}
 			silent(t, "the playlist", said, allowed)
+			if got, _ := md5(t, s.clip(c.name), "0:v", "rawvideo", "-fps_mode", "passthrough"); got != c.md5 {
+				t.Errorf("md5 of the decoded frames of the clip is %s, want %s (%d frames)", got, c.md5, c.frames)
+			}
 			if c.audio != "" {
 				got, said := md5(t, playlist, "0:a", "s16le")
 				if want, _ := md5(t, c.audio, "0:a", "s16le"); got != want {
@@ -66,6 +69,11 @@ func TestFootageSurvivesTheWholePath(t *testing.T) {
 // replay is the URL of the minutes after start.
 func (s server) replay(camera string) string {
 	return s.web + "/replay.m3u8?" + url.Values{"camera_id": {camera}, "start": {start}, "end": {"2026-03-29 01:05:00"}}.Encode()
+}
+
+// clip is the URL of the same minutes as one MP4 file.
+func (s server) clip(camera string) string {
+	return strings.Replace(s.replay(camera), "/replay.m3u8?", "/clip.mp4?", 1)
 }
 
 // brokenInside names what is wrong in the file itself, which no cutting can mend.
