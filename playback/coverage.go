@@ -130,6 +130,7 @@ func (s *Service) coverageByKey(ctx context.Context, camera string, start, end, 
 	s.settleReplay(ctx, camera, marks, end, now, k)
 	entries, _ := layout(marks, s.cfg.TSClipDuration, time.Duration(s.cfg.M3U8TargetDuration)*time.Second)
 	from, to := start.UnixMicro(), end.UnixMicro()
+	said := int64(0) // milliseconds from the start of an Activity to the end of what its Durations tell
 	for i := range entries {
 		e := &entries[i]
 		if e.end() <= from || e.Start >= to {
@@ -147,7 +148,13 @@ func (s *Service) coverageByKey(ctx context.Context, camera string, start, end, 
 		r.End, r.Segments, r.Bytes = stop, r.Segments+1, r.Bytes+marks[i].size
 		if activity {
 			a := &c.Activity[n-1]
-			a.Durations = append(a.Durations, uint32(e.Duration/1000))
+			if len(a.Bytes) == 0 {
+				said = 0
+			}
+			// Rounded are the ends, so that the sum is right anywhere.
+			next := max(said, (e.end()-a.Start.UnixMicro()+500)/1000)
+			a.Durations = append(a.Durations, uint32(next-said))
+			said = next
 			a.Bytes = append(a.Bytes, marks[i].size)
 		}
 	}

@@ -194,3 +194,19 @@ func TestSegmentsAreThoseOfTheRangeAndSomeBefore(t *testing.T) {
 		}
 	}
 }
+
+func TestActivityDoesNotDrift(t *testing.T) {
+	w := newWorld(t)
+	const step = 2999600 * time.Microsecond
+	w.every("cam1", noon.Add(-2*time.Hour), step, 2000)
+	c := w.at(t, noon.Add(-2*time.Hour), noon, playback.CoverageOptions{Activity: true})
+	sum := time.Duration(0)
+	for _, a := range c.Activity {
+		for _, d := range a.Durations {
+			sum += time.Duration(d) * time.Millisecond
+		}
+	}
+	if off := sum - 2000*step; len(c.Activity) != 1 || off.Abs() > time.Millisecond*30 {
+		t.Errorf("%d ranges, durations are %v off", len(c.Activity), off)
+	}
+}
