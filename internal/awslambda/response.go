@@ -72,7 +72,7 @@ func (w *recorder) response(method string) (out events.APIGatewayV2HTTPResponse,
 		}
 	}
 	switch {
-	case empty:
+	case empty, w.length == 0:
 		return out, true
 	case w.length > MaxResponse:
 		return out, false
