@@ -20,6 +20,7 @@ import (
 )
 
 func TestCloudFormationIsAlwaysAnswered(t *testing.T) {
+	t.Parallel() // it waits for seconds
 	tests := []struct {
 		name           string
 		handle         cfn.CustomResourceFunction

@@ -149,9 +149,12 @@ func New(cfg Config) (any, error) {
 		defer begin(ctx, cfg.Logger)()
 		for _, i := range a.idle {
 			i.wake(time.Now())
-			defer func() { i.since = time.Now().Round(0) }()
 		}
-		return serve(ctx, ev)
+		out, err := serve(ctx, ev)
+		for _, i := range a.idle {
+			i.rest(time.Now())
+		}
+		return out, err
 	}, nil
 }
 
@@ -162,6 +165,8 @@ type idle struct {
 	after time.Duration
 	close func()
 }
+
+func (i *idle) rest(now time.Time) { i.since = now.Round(0) }
 
 func (i *idle) wake(now time.Time) {
 	if away := now.Round(0).Sub(i.since); !i.since.IsZero() && (away > i.after || away < 0) {

@@ -384,3 +384,21 @@ func TestWhatTheTableRefusesIsAnAnswer(t *testing.T) {
 		})
 	}
 }
+
+func TestConnectionsThatLayIdleWhileTheProcessWasFrozenAreNotUsed(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		away   time.Duration
+		closed bool
+	}{
+		{"a poll later", 3 * time.Second, false},
+		{"frozen for an hour", time.Hour, true},
+		{"the clock was set back", -time.Minute, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if closed := awslambda.Idle(4*time.Second, noon, noon.Add(tt.away)); closed != tt.closed {
+				t.Errorf("closed %v, want %v", closed, tt.closed)
+			}
+		})
+	}
+}
