@@ -210,6 +210,23 @@ func TestTimeStampsThatAreNotUTC(t *testing.T) {
 	}
 }
 
+func TestSlicesInPacketsOfTheirOwnAreOnePicture(t *testing.T) {
+	var together, apart store
+	together.film(&cliptest.Camera{Slices: 4, Bytes: 8000, Silent: true}, morning(), 3)
+	apart.film(&cliptest.Camera{Slices: 4, Bytes: 8000, Silent: true, Apart: true}, morning(), 3)
+	want, _, _ := cut(t, together.config(morning(), morning().Add(time.Minute)))
+	got, _, _ := cut(t, apart.config(morning(), morning().Add(time.Minute)))
+	a, b := want.Video().Samples, got.Video().Samples
+	if len(a) != 225 || len(b) != len(a) {
+		t.Fatalf("%d pictures, want %d", len(b), len(a))
+	}
+	for i := range a {
+		if a[i].DTS != b[i].DTS || !bytes.Equal(a[i].Data, b[i].Data) {
+			t.Fatalf("picture %d differs", i)
+		}
+	}
+}
+
 func TestSoundThatComesAndGoes(t *testing.T) {
 	loud, silent, fast := cliptest.Camera{}, cliptest.Camera{Silent: true}, cliptest.Camera{Rate: 44100}
 	tests := []struct {

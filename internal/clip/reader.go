@@ -42,6 +42,7 @@ type item struct {
 	video    bool
 	idr      bool
 	damaged  bool
+	more     bool   // these are further slices of the picture before, from a PES packet of their own
 	data     []byte // an access unit in Annex B form, or a raw AAC frame; valid until the next call
 	pts, dts int64  // ticks since 1970
 	header   aac.Header
@@ -56,6 +57,7 @@ type reader struct {
 
 	seen  [3]bool // by mpegts.Kind: the segment has had a unit of the stream
 	begun bool    // it has had a picture
+	last  int64   // DTS of the last one
 	carry []byte  // NAL units that wait for their slice
 	spent bool    // they are part of the item that was given out
 
@@ -129,7 +131,8 @@ func (r *reader) next() (item, error) {
 		it.idr, it.damaged = info.IDR, it.damaged || err != nil
 		// A segment begins with an IDR picture. When that is lost, nothing else shows it.
 		it.damaged = it.damaged || !r.begun && !info.IDR
-		r.begun = true
+		it.more = r.begun && !it.damaged && info.FirstMB != 0 && u.DTS == r.last
+		r.begun, r.last = true, u.DTS
 		if len(r.carry) > 0 {
 			r.carry = append(r.carry, u.Data...)
 			it.data, r.spent = r.carry, true

@@ -63,6 +63,8 @@ func (c *Clip) scan(s *segment.Segment, data []byte, start, end int64) (scan, er
 				return out, &SegmentError{key, ErrDamaged}
 			}
 			continue
+		case it.more:
+			continue
 		case !it.video:
 			if len(sound) < maxHeard {
 				it.data = nil

@@ -70,6 +70,7 @@ type remux struct {
 
 	begun  bool  // the first picture is written
 	done   bool  // the last one, too
+	shown  bool  // the last picture that came is in the file
 	broken bool  // pictures cannot be decoded before the next IDR
 	shift  int64 // what is added to true times since the clock went back
 	cut    int64 // what gaps took
@@ -110,8 +111,14 @@ func (m *remux) segment(s *segment.Segment, data []byte) error {
 			}
 		case !it.video:
 			err = m.hear(&it)
-		case m.wants(&it):
-			err = m.show(&it)
+		case it.more:
+			if m.shown && !m.out.AppendVideo(it.data) {
+				return key(ErrDamaged) // so many frames of sound between two slices are none of a camera
+			}
+		default:
+			if m.shown = m.wants(&it); m.shown {
+				err = m.show(&it)
+			}
 		}
 		if err != nil {
 			return err

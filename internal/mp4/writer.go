@@ -158,6 +158,20 @@ func (w *Writer) WriteVideo(au []byte, pts, dts int64, idr bool) error {
 	return nil
 }
 
+// AppendVideo adds NAL units to the picture that was written last: cameras of the original SDK put each slice into a PES packet of
+// its own. It tells whether that was possible; it is not when the picture is in the file already.
+func (w *Writer) AppendVideo(au []byte) bool {
+	t := &w.video
+	n := len(t.samples)
+	if w.err != nil || n == 0 {
+		return false
+	}
+	size := len(t.data)
+	w.appendUnit(au)
+	t.samples[n-1].size += uint32(len(t.data) - size)
+	return true
+}
+
 // reach makes the last picture last until at.
 func (w *Writer) reach(at int64) {
 	if n := len(w.video.samples); n > 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/aac"
+	"github.com/s3cam/s3cam/internal/h264"
 	"github.com/s3cam/s3cam/mpegts"
 	"github.com/s3cam/s3cam/segment"
 )
@@ -36,6 +37,7 @@ type Camera struct {
 	Slices   int   // of a picture; 1
 	Silent   bool
 	Rate     int  // of the sound; 48000
+	Apart    bool // each NAL unit is in a PES packet of its own, as firmware of the original SDK may do
 	Other    bool // other parameter sets
 	Foreign  bool // time stamps that are not UTC
 	mux      *mpegts.Muxer
@@ -105,7 +107,16 @@ func (c *Camera) Segment(start time.Time, pictures int) []byte {
 			}
 		}
 		idr := i%gop == 0
-		out = c.mux.AppendVideo(out, &mpegts.VideoFrame{Parts: [][]byte{c.Picture(c.number, idr)}, PTS: pts, DTS: dts, RandomAccess: idr, HasAUD: true})
+		au := c.Picture(c.number, idr)
+		if c.Apart {
+			for nal := range h264.NALUnits(au) {
+				if h264.NALType(nal) != h264.TypeAUD {
+					out = c.mux.AppendVideo(out, &mpegts.VideoFrame{Parts: [][]byte{{0, 0, 0, 1}, nal}, PTS: pts, DTS: dts})
+				}
+			}
+		} else {
+			out = c.mux.AppendVideo(out, &mpegts.VideoFrame{Parts: [][]byte{au}, PTS: pts, DTS: dts, RandomAccess: idr, HasAUD: true})
+		}
 		c.number++
 		for !c.Silent && aac.Ticks(c.sounds, rate) < dts+interval {
 			frame, err := aac.AppendHeader(nil, aac.ProfileLC, rate, 1, 60)
