@@ -34,7 +34,7 @@ fips=crypto/internal/fips140
 inline=(internal/runtime/... internal/byteorder crypto/internal/fips140deps/byteorder "$fips"/{sha256,subtle,bigmod,aes,aes/gcm}
 	math/bits hash/crc32 hash/crc64 bytes strings strconv internal/strconv unicode/utf8 encoding/base64
 	github.com/klauspost/compress/... "$ours"/{hls,playback,segment,mpegts,internal/sigv4})
-build=(-tags lambda.norpc,nethttpomithttp2 -trimpath -ldflags '-s -w' -gcflags=all=-l)
+build=(-tags 'lambda.norpc,nethttpomithttp2' -trimpath -ldflags '-s -w' -gcflags=all=-l)
 for p in "${inline[@]}"; do build+=("-gcflags=$p="); done # later patterns win
 # Without a repository that git reads, go would refuse to build; the program then does not know its commit.
 git rev-parse HEAD >/dev/null 2>&1 || build+=(-buildvcs=false)
