@@ -117,8 +117,11 @@ type Config struct {
 	Clips Clips
 
 	// Authorize says whether a request may see a camera; the empty camera stands for the list of cameras. nil allows all.
-	// An *Error chooses the answer, other errors give 403.
+	// An *Error chooses the answer, other errors give 403. When it is set, answers are kept out of shared caches, and the
+	// playlists that are asked for with a token in the query (package token) list segments with it.
 	Authorize func(r *http.Request, camera string) error
+	// Account has the pages for logging in; nil: there are none.
+	Account Account
 	// Fault classifies errors of the object store that came through Playback, Objects and Presign. nil knows none.
 	Fault func(error) Fault
 
@@ -129,6 +132,13 @@ type Config struct {
 	Timeout     time.Duration // of everything but sending bytes. Default 20 s
 	Now         func() time.Time
 	Logger      *slog.Logger // nil discards
+}
+
+// Account answers the paths that are neither of the API nor of the Site, whatever the method of the request.
+type Account interface {
+	Has(path string) bool
+	// Serve answers, or returns an error before it has written anything; an *Error chooses the answer.
+	Serve(w http.ResponseWriter, r *http.Request) error
 }
 
 type handler struct {

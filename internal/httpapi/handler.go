@@ -75,6 +75,9 @@ func (h *handler) serve(w *response, r *http.Request) error {
 	}
 	route := routeOf(path)
 	if route == nil {
+		if h.cfg.Account != nil && h.cfg.Account.Has(path) {
+			return h.cfg.Account.Serve(w, r)
+		}
 		if h.cfg.Site != nil && !strings.HasPrefix(path, segmentsPath) {
 			return h.site(w, r)
 		}

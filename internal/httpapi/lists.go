@@ -40,7 +40,7 @@ func (h *handler) cameras(w *response, r *http.Request) error {
 		}
 		body.Cameras = append(body.Cameras, cameraJSON{ID: c.ID, Last: instant(c.Last), Live: c.Live})
 	}
-	return h.json(w, r, "max-age=0, must-revalidate", body)
+	return h.json(w, r, h.openCache(), body)
 }
 
 type rangeJSON struct {
@@ -116,7 +116,7 @@ func (h *handler) coverage(w *response, r *http.Request) error {
 		}
 		body.Ranges = append(body.Ranges, out)
 	}
-	cacheControl := openCacheControl
+	cacheControl := h.openCache()
 	if now.Sub(end) >= closedAfter {
 		cacheControl = h.cacheScope() + closedCacheControl
 	}

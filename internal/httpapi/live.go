@@ -17,9 +17,6 @@ import (
 const (
 	playlistType = "application/vnd.apple.mpegurl" // RFC 8216 section 10
 
-	// A live playlist may be kept, but each reload asks whether it changed: any age would add to the latency.
-	liveCacheControl = "max-age=0, must-revalidate"
-
 	// signedStep is the grid to which the date of a live segment's URL is floored, so that several servers with the same
 	// credentials sign the same URL; presignMargin is how long a URL is good after the playlist stopped listing it under
 	// that signature: a player may be a window and a stall behind.
@@ -44,7 +41,7 @@ func (h *handler) live(w *response, r *http.Request) error {
 	}
 	now := w.began
 	if b := h.lives.fresh(camera, now, h.cfg.LiveAge); b != nil {
-		b.serve(w, r)
+		h.serveLive(w, r, b)
 		return nil
 	}
 	ctx, cancel := h.within(r)
@@ -59,8 +56,18 @@ func (h *handler) live(w *response, r *http.Request) error {
 	} else {
 		return fmt.Errorf("live playlist of %s: %w", camera, err)
 	}
-	body.serve(w, r)
+	h.serveLive(w, r, body)
 	return nil
+}
+
+// serveLive sends a live playlist, with the token of the request for its segments.
+func (h *handler) serveLive(w http.ResponseWriter, r *http.Request, b *liveBody) {
+	query := h.segmentQuery(r)
+	if query == "" || h.cfg.Live == Presign { // signed URLs need no token
+		b.serve(w, r)
+		return
+	}
+	h.render.make(playlistType, h.openCache(), withQuery(b.plain, query), acceptsGzip(field(r, "Accept-Encoding"))).serve(w, r)
 }
 
 // liveVersion tells two states of a live window apart: what was published about a segment never changes, so the ends of
@@ -163,7 +170,7 @@ func (c *liveCache) body(ctx context.Context, h *handler, camera string, p *hls.
 		return before, nil
 	}
 	b := &liveBody{version: version}
-	uri := relativeURI(camera)
+	uri := relativeURI(camera, "")
 	if h.cfg.Live == Presign {
 		var err error
 		if uri, err = b.sign(ctx, h, camera, p, before); err != nil {
@@ -171,7 +178,7 @@ func (c *liveCache) body(ctx context.Context, h *handler, camera string, p *hls.
 		}
 	}
 	text := p.AppendM3U8(nil, uri)
-	b.rendered = h.render.make(playlistType, liveCacheControl, text, true)
+	b.rendered = h.render.make(playlistType, h.openCache(), text, true)
 	e.current.Store(b)
 	return b, nil
 }
@@ -227,10 +234,10 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// relativeURI renders the address of a segment relative to the playlist.
-func relativeURI(camera string) func(dst []byte, s *hls.Segment) []byte {
+// relativeURI renders the address of a segment relative to the playlist, with a query behind it.
+func relativeURI(camera, query string) func(dst []byte, s *hls.Segment) []byte {
 	prefix := string(hls.AppendPath([]byte(segmentsPath[1:]), camera))
 	return func(dst []byte, s *hls.Segment) []byte {
-		return segment.AppendKey(dst, prefix, time.Unix(s.Key, 0))
+		return append(segment.AppendKey(dst, prefix, time.Unix(s.Key, 0)), query...)
 	}
 }

@@ -40,8 +40,8 @@ func (h *handler) replay(w *response, r *http.Request) error {
 		return fmt.Errorf("replay of %s: %w", camera, err)
 	}
 	now := h.cfg.Now()
-	uri := relativeURI(camera)
-	cacheControl := openCacheControl
+	uri := relativeURI(camera, h.segmentQuery(r))
+	cacheControl := h.openCache()
 	signer, err := h.replaySigner(ctx, now, rangeLength(start, end, &p)+replayMargin, &p)
 	switch {
 	case err != nil:

@@ -172,6 +172,15 @@ func servesRange(header string) bool {
 	return strings.HasPrefix(header, "bytes=-") && err == nil && n > 0
 }
 
+// openCache is the Cache-Control of what may change: it may be kept, but each reload asks whether it did. Any age would add to
+// the latency of a live playlist.
+func (h *handler) openCache() string {
+	if h.cfg.Authorize != nil {
+		return "private, " + openCacheControl
+	}
+	return openCacheControl
+}
+
 // cacheScope keeps answers that depend on who asks out of shared caches.
 func (h *handler) cacheScope() string {
 	if h.cfg.Authorize != nil {

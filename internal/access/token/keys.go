@@ -126,3 +126,19 @@ func (ks Keys) find(id string) *Key {
 	}
 	return nil
 }
+
+// CheckAll tells what is wrong with keys from elsewhere.
+func (ks Keys) CheckAll() error {
+	if len(ks) > MaxKeys {
+		return fmt.Errorf("%d keys, at most %d are taken", len(ks), MaxKeys)
+	}
+	for i, k := range ks {
+		if err := k.check(); err != nil {
+			return err
+		}
+		if ks[:i].find(k.ID) != nil {
+			return fmt.Errorf("there are two keys %s", k.ID)
+		}
+	}
+	return nil
+}
