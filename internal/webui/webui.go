@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +36,19 @@ type Config struct {
 	// ConnectSources are further origins (scheme://host[:port]) from which the page must be able to load: where
 	// segments come from when the API redirects to them or signs their addresses. APIBase need not be repeated here.
 	ConnectSources []string
+
+	// Zone is the time zone of the cameras, an IANA name such as Europe/Berlin, and CameraZones that of single ones, by
+	// camera id: the page offers to show times as clocks at the camera do. Empty means that nothing is known. Whether such
+	// a zone exists is for the browser to say, which passes over one that it does not know.
+	Zone        string
+	CameraZones map[string]string
+
+	// Login is the address of the page to sign in on, relative to the site or absolute; empty means that there is none.
+	Login string
 }
+
+// zoneName is the form of an IANA time zone name.
+var zoneName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,3}$`)
 
 // file is one file as it is sent. Its fields never change after Handler, but for the compressed form, made once.
 type file struct {
@@ -84,8 +97,11 @@ func Files(cfg Config) ([]File, error) {
 		return nil, fmt.Errorf("webui: %w", err)
 	}
 	config, err := json.Marshal(struct {
-		APIBase string `json:"apiBase"`
-	}{cfg.APIBase})
+		APIBase string            `json:"apiBase"`
+		Login   string            `json:"login,omitempty"`
+		Zone    string            `json:"zone,omitempty"`
+		Zones   map[string]string `json:"zones,omitempty"`
+	}{cfg.APIBase, cfg.Login, cfg.Zone, cfg.CameraZones})
 	if err != nil {
 		return nil, fmt.Errorf("webui: %w", err)
 	}
@@ -141,6 +157,17 @@ func (c Config) sources() ([]string, error) {
 	}
 	for i, s := range c.ConnectSources {
 		add("ConnectSources["+strconv.Itoa(i)+"]", s, false)
+	}
+	if c.Zone != "" && !zoneName.MatchString(c.Zone) {
+		problems = append(problems, fmt.Errorf("Zone: %q is not the name of a time zone, such as Europe/Berlin", c.Zone))
+	}
+	for _, camera := range slices.Sorted(maps.Keys(c.CameraZones)) {
+		if zone := c.CameraZones[camera]; !zoneName.MatchString(zone) {
+			problems = append(problems, fmt.Errorf("CameraZones[%s]: %q is not the name of a time zone, such as Europe/Berlin", camera, zone))
+		}
+	}
+	if u, err := url.Parse(c.Login); err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
+		problems = append(problems, fmt.Errorf("Login: %q is not the address of a page", c.Login))
 	}
 	return sources, errors.Join(problems...)
 }

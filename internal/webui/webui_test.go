@@ -296,6 +296,46 @@ func TestPolicyNamesTheConfiguredOriginsOnly(t *testing.T) {
 	}
 }
 
+func TestConfigTellsWhereCamerasAreAndWhereToSignIn(t *testing.T) {
+	h := site(t, webui.Config{Zone: "Asia/Shanghai", CameraZones: map[string]string{"gate": "Etc/GMT+3", "ho/me": "America/Argentina/Buenos_Aires"}, Login: "login"})
+	const want = `{"apiBase":"","login":"login","zone":"Asia/Shanghai","zones":{"gate":"Etc/GMT+3","ho/me":"America/Argentina/Buenos_Aires"}}` + "\n"
+	if got := string(body(t, get(t, h, "GET", "/config.json", nil))); got != want {
+		t.Errorf("config.json = %s, want %s", got, want)
+	}
+}
+
+// TestBundleIsSmall holds the promise of docs/design/site.md: everything that a viewer loads, Video.js included.
+func TestBundleIsSmall(t *testing.T) {
+	files, err := webui.Files(webui.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const budget = 260_000
+	total := 0
+	for _, f := range files {
+		if f.Name == "licenses.md" { // only who asks for it loads it
+			continue
+		}
+		var b bytes.Buffer
+		z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := z.Write(f.Body); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d bytes, %d gzipped", f.Name, len(f.Body), b.Len())
+		total += b.Len()
+	}
+	t.Logf("%d bytes in all", total)
+	if total > budget {
+		t.Errorf("the bundle has %d bytes gzipped, at most %d are allowed", total, budget)
+	}
+}
+
 func TestBadConfigIsRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -306,6 +346,8 @@ func TestBadConfigIsRefused(t *testing.T) {
 		{"another scheme", webui.Config{APIBase: "javascript:alert(1)"}, []string{"APIBase"}},
 		{"a policy smuggled in", webui.Config{ConnectSources: []string{"https://a;script-src *"}}, []string{"ConnectSources[0]"}},
 		{"an origin with a path", webui.Config{ConnectSources: []string{"https://a", "https://a/b"}}, []string{"ConnectSources[1]"}},
+		{"a zone that is none", webui.Config{Zone: "Berlin, Germany", CameraZones: map[string]string{"gate": "+02:00"}}, []string{"Zone:", "CameraZones[gate]"}},
+		{"a script to sign in", webui.Config{Login: "javascript:alert(1)"}, []string{"Login"}},
 		{"all problems at once", webui.Config{APIBase: "x", ConnectSources: []string{"y"}}, []string{"APIBase", "ConnectSources[0]"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

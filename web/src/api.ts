@@ -15,6 +15,7 @@ import {
   type Resolution,
   type SiteConfig,
 } from './decode';
+import { segmentAt } from './timeline/playlist';
 
 export type Result<T> =
   | { kind: 'ok'; value: T }
@@ -22,10 +23,20 @@ export type Result<T> =
   | { kind: 'error'; reason: Reason; code: string; message: string };
 
 /** Why a call failed, as far as a viewer can do something about it. */
-export type Reason = 'offline' | 'denied' | 'notFound' | 'badRequest' | 'server';
+export type Reason = 'offline' | 'expired' | 'denied' | 'notFound' | 'badRequest' | 'server';
 
 /** A call that takes longer than this is given up, in milliseconds. */
 const timeout = 20_000;
+
+/** Who wants to know how the server is. Called for every reply, or lack of one. */
+export interface Observer {
+  /** an answer came, whatever it says */
+  heard(): void;
+  /** none came */
+  lost(): void;
+  /** the server no longer knows who is asking (401) */
+  denied(): void;
+}
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -38,13 +49,23 @@ export class API {
   readonly #base: string;
   readonly #clock: ServerClock;
   readonly #fetch: Fetch;
+  readonly #observer: Observer | undefined;
 
   /** pageURL is the page's own address; apiBase is config.json's: '' or another origin's address. */
-  constructor(pageURL: string, apiBase: string, clock: ServerClock, fetcher: Fetch = (u, i) => fetch(u, i)) {
+  constructor(pageURL: string, apiBase: string, clock: ServerClock, observer?: Observer, fetcher: Fetch = (u, i) => fetch(u, i)) {
     const base = new URL(apiBase === '' ? '.' : apiBase, pageURL.replace(/#.*/, ''));
     this.#base = base.href.endsWith('/') ? base.href : `${base.href}/`;
     this.#clock = clock;
-    this.#fetch = fetcher;
+    this.#observer = observer;
+    this.#fetch = async (url, init) => {
+      const response = await fetcher(url, init);
+      if (response.status === 401) {
+        observer?.denied();
+      } else {
+        observer?.heard();
+      }
+      return response;
+    };
   }
 
   config(signal: AbortSignal): Promise<Result<SiteConfig>> {
@@ -89,11 +110,14 @@ export class API {
     return this.#url(`clip.${format}`, { camera_id: camera, start: rfc3339(start), end: rfc3339(end) });
   }
 
-  /** clip loads that file; progress is told how many bytes are there and how many it will be about (0 = not known). */
+  /**
+   * clip loads that file; progress is told how many bytes are there and how many it will be about (0 = not known). A file of more than
+   * most bytes is not loaded: it is for the browser to put on a disk as it comes.
+   */
   async clip(
-    camera: string, start: number, end: number, format: 'mp4' | 'ts', signal: AbortSignal,
+    camera: string, start: number, end: number, format: 'mp4' | 'ts', most: number, signal: AbortSignal,
     progress: (done: number, about: number) => void,
-  ): Promise<Result<Clip>> {
+  ): Promise<Result<Clip | 'tooBig'>> {
     try {
       const response = await this.#fetch(this.clipURL(camera, start, end, format), { signal });
       if (!response.ok || response.body === null) {
@@ -104,6 +128,10 @@ export class API {
       let done = 0;
       const reader = response.body.getReader();
       for (;;) {
+        if (Math.max(done, about) > most) {
+          await reader.cancel();
+          return { kind: 'ok', value: 'tooBig' };
+        }
         const { done: ended, value } = await reader.read();
         if (ended) {
           break;
@@ -119,19 +147,23 @@ export class API {
     }
   }
 
-  /** pictureAt returns the first bytes of the segment that has a moment in it. */
-  async pictureAt(camera: string, ms: number, bytes: number, signal: AbortSignal): Promise<Result<Uint8Array<ArrayBuffer>>> {
-    const playlistURL = this.replayURL(camera, ms, ms + 1000);
+  /** segmentAt returns the address of the segment at a moment, or nearest to it, looked for in a stretch that has footage. */
+  async segmentAt(camera: string, ms: number, within: { start: number; end: number }, signal: AbortSignal): Promise<Result<string>> {
+    const playlistURL = this.replayURL(camera, within.start, within.end);
     const playlist = await this.#get(playlistURL, signal);
     if (playlist.kind !== 'ok') {
       return playlist;
     }
-    const segment = playlist.value.split('\n').find((line) => line !== '' && !line.startsWith('#'));
-    if (segment === undefined) {
-      return { kind: 'error', reason: 'notFound', code: 'no_segments', message: '' };
-    }
+    const segment = segmentAt(playlist.value, ms);
+    return segment === undefined
+      ? { kind: 'error', reason: 'notFound', code: 'no_segments', message: '' }
+      : { kind: 'ok', value: new URL(segment, playlistURL).href };
+  }
+
+  /** head returns the first bytes of a segment. */
+  async head(segmentURL: string, bytes: number, signal: AbortSignal): Promise<Result<Uint8Array<ArrayBuffer>>> {
     try {
-      const response = await this.#fetch(new URL(segment.trim(), playlistURL).href, { signal, headers: { Range: `bytes=0-${bytes - 1}` } });
+      const response = await this.#fetch(segmentURL, { signal, headers: { Range: `bytes=0-${bytes - 1}` } });
       return response.ok
         ? { kind: 'ok', value: new Uint8Array(await response.arrayBuffer()) }
         : failure(response.status, await response.text());
@@ -165,9 +197,11 @@ export class API {
   }
 
   #thrown(e: unknown, signal: AbortSignal): Result<never> {
-    return signal.aborted
-      ? { kind: 'aborted' }
-      : { kind: 'error', reason: 'offline', code: 'network', message: e instanceof Error ? e.message : String(e) };
+    if (signal.aborted) {
+      return { kind: 'aborted' };
+    }
+    this.#observer?.lost();
+    return { kind: 'error', reason: 'offline', code: 'network', message: e instanceof Error ? e.message : String(e) };
   }
 
   /** get returns the body of a successful reply. */
@@ -224,6 +258,7 @@ function failure(status: number, body: string): Result<never> {
 function reasonOf(status: number): Reason {
   switch (status) {
     case 401:
+      return 'expired';
     case 403:
       return 'denied';
     case 404:

@@ -2,15 +2,18 @@
 
 import type { API } from './api';
 import type { ServerClock } from './clock';
+import type { Connection } from './connection';
 import type { Scope } from './dom';
 import type { Route } from './route';
 import type { Settings } from './settings';
+import type { Shortcut } from './views/shortcuts';
 
 /** What every view works with. */
 export interface App {
   api: API;
   clock: ServerClock;
   settings: Settings;
+  connection: Connection;
   navigate: (route: Route) => void;
 }
 
@@ -19,4 +22,6 @@ export interface View {
   element: HTMLElement;
   scope: Scope;
   title: () => string;
+  /** what keys do here */
+  shortcuts?: readonly Shortcut[];
 }

@@ -36,9 +36,16 @@ export interface Coverage {
   sizes: readonly Sizes[];
 }
 
-/** config.json beside the page: where the API is ('' = beside the page itself). */
+/** config.json beside the page. */
 export interface SiteConfig {
+  /** where the API is; '' = beside the page itself */
   apiBase: string;
+  /** where to sign in, absolute or relative to the page; undefined: the server has no page for that */
+  login: string | undefined;
+  /** the time zone of every camera that zones does not name, an IANA name; undefined: not known */
+  zone: string | undefined;
+  /** time zones by camera */
+  zones: ReadonlyMap<string, string>;
 }
 
 export interface APIError {
@@ -91,7 +98,14 @@ function instant(v: unknown, where: string): number {
 
 export function decodeConfig(v: unknown): SiteConfig {
   const o = fields(v, 'config');
-  return { apiBase: text(o['apiBase'], 'apiBase') };
+  const optional = (name: string): string | undefined => (o[name] === undefined ? undefined : text(o[name], name));
+  const zones = o['zones'] === undefined ? {} : fields(o['zones'], 'zones');
+  return {
+    apiBase: text(o['apiBase'], 'apiBase'),
+    login: optional('login'),
+    zone: optional('zone'),
+    zones: new Map(Object.entries(zones).map(([camera, zone]) => [camera, text(zone, `zones[${camera}]`)])),
+  };
 }
 
 export function decodeCameras(v: unknown): Camera[] {

@@ -5,11 +5,14 @@ import './views/views.css';
 import { API, loadConfig } from './api';
 import type { App, View } from './app';
 import { ServerClock } from './clock';
+import { Connection } from './connection';
 import { Scope } from './dom';
 import { formatRoute, parseRoute, type Route } from './route';
 import { Settings } from './settings';
-import { errorBox } from './views/error-box';
 import { cameraView } from './views/camera';
+import { errorBox } from './views/error-box';
+import { connectionBanner, controls, followTheme } from './views/frame';
+import { listenForKeys, showShortcuts } from './views/shortcuts';
 import { syncView } from './views/sync';
 import { unknownView } from './views/unknown';
 import { wallView } from './views/wall';
@@ -28,27 +31,25 @@ function view(app: App, route: Route): View {
   }
 }
 
-/** controls are the choices at the top of every page. */
-function controls(shell: Scope, settings: Settings): HTMLElement {
-  const language = shell.h('select', {
-    'aria-label': () => settings.t.language,
-    on: { change: (_, e) => { settings.language = e.value === 'zh' ? 'zh' : 'en'; } },
-  }, shell.h('option', { value: 'en' }, 'English'), shell.h('option', { value: 'zh' }, '中文'));
-  language.value = settings.language;
-  const zone = shell.h('select', {
-    'aria-label': () => settings.t.zone,
-    on: { change: (_, e) => { settings.zoneChoice = e.value === 'utc' ? 'utc' : 'browser'; } },
-  },
-  shell.h('option', { value: 'browser' }, () => settings.t.zoneBrowser(settings.browserOffset(Date.now()))),
-  shell.h('option', { value: 'utc' }, 'UTC'));
-  zone.value = settings.zoneChoice;
-  return shell.h('div', { class: 'controls' }, zone, language);
+/** cameraOf is the camera whose time zone a page is in. */
+function cameraOf(route: Route): string | undefined {
+  return route.view === 'sync' ? route.cameras[0] : 'camera' in route ? route.camera : undefined;
 }
 
 function start(root: HTMLElement): void {
   const settings = new Settings(navigator.languages);
+  followTheme(settings);
   const clock = new ServerClock();
   const shell = new Scope();
+  let login: string | undefined;
+  let current: View | undefined;
+  let app: App | undefined;
+  const connection = new Connection(async () => app?.api.cameras(shell.signal));
+  connection.online = navigator.onLine;
+  addEventListener('online', () => { connection.online = true; });
+  addEventListener('offline', () => { connection.online = false; });
+  addEventListener('focus', () => connection.look());
+
   const main = shell.h('main', { id: 'main', tabindex: -1 });
   const skip = shell.h('a', {
     class: 'skip', href: '#main', on: { click: (e) => { e.preventDefault(); main.focus(); } },
@@ -56,17 +57,19 @@ function start(root: HTMLElement): void {
   const brand = shell.h('a', { class: 'brand', href: formatRoute({ view: 'cameras' }) },
     shell.h('img', { src: './favicon.svg', alt: '', width: 28, height: 28 }), 's3cam');
   const footer = shell.h('footer', {}, shell.h('a', { href: './licenses.md' }, () => settings.t.licences));
-  root.replaceChildren(skip, shell.h('header', {}, brand, controls(shell, settings)), main, footer);
-
-  let current: View | undefined;
-  let app: App | undefined;
+  const keys = (): NonNullable<View['shortcuts']> => current?.shortcuts ?? [];
+  root.replaceChildren(skip,
+    shell.h('header', {}, brand, controls(shell, settings, () => showShortcuts(settings, keys()))),
+    connectionBanner(shell, settings, connection, () => login), main, footer);
 
   const show = (focus: boolean): void => {
     if (app === undefined) {
       return;
     }
     current?.scope.dispose();
-    current = view(app, parseRoute(location.hash));
+    const route = parseRoute(location.hash);
+    settings.camera = cameraOf(route);
+    current = view(app, route);
     main.replaceChildren(current.element);
     relabel();
     if (focus) {
@@ -81,17 +84,22 @@ function start(root: HTMLElement): void {
     document.title = current === undefined ? 's3cam' : `${current.title()} – s3cam`;
   };
   settings.onChange(relabel);
+  connection.onChange(() => shell.refresh());
+  listenForKeys(settings, keys);
   addEventListener('hashchange', () => show(true));
 
   const begin = async (): Promise<void> => {
     const config = await loadConfig(location.href, clock, shell.signal);
     if (config.kind === 'error') {
-      main.replaceChildren(errorBox(shell, settings, () => settings.t.serverError, config, () => void begin()));
+      main.replaceChildren(errorBox(shell, settings, () => settings.t.pageFailed, config, () => void begin()));
     } else if (config.kind === 'ok') {
+      login = config.value.login;
+      settings.cameraZones = config.value;
       app = {
-        api: new API(location.href, config.value.apiBase, clock),
+        api: new API(location.href, config.value.apiBase, clock, connection),
         clock,
         settings,
+        connection,
         navigate: (route) => { location.hash = formatRoute(route); },
       };
       show(false);

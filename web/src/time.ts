@@ -48,6 +48,16 @@ function formatter(zone: string): Intl.DateTimeFormat {
   return f;
 }
 
+/** isZone tells whether this browser knows a zone of that name. */
+export function isZone(name: string): boolean {
+  try {
+    formatter(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** wallTime returns what a clock in zone shows at ms. Fractions of a second are cut off. */
 export function wallTime(ms: number, zone: string): WallTime {
   const floored = Math.floor(ms / second) * second;

@@ -8,7 +8,7 @@ interface Seen {
 }
 
 function apiThatAnswers(status: number, body: string, seen: Seen = { url: '' }, apiBase = ''): API {
-  return new API('http://host/site/index.html#/live/x', apiBase, new ServerClock(), (url) => {
+  return new API('http://host/site/index.html#/live/x', apiBase, new ServerClock(), undefined, (url) => {
     seen.url = url;
     return Promise.resolve(new Response(body, { status, headers: { Date: 'Fri, 01 Jan 2021 00:00:00 GMT' } }));
   });
@@ -42,7 +42,7 @@ describe('a failing server', () => {
   const table: [status: number, body: string, reason: string, code: string][] = [
     [404, '{"error":{"code":"NoSegments","message":"nothing there"}}', 'notFound', 'NoSegments'],
     [400, '{"error":{"code":"BadTime","message":"start"}}', 'badRequest', 'BadTime'],
-    [401, '', 'denied', 'http_401'],
+    [401, '', 'expired', 'http_401'],
     [403, '<html>', 'denied', 'http_403'],
     [429, '{}', 'server', 'http_429'],
     [503, 'null', 'server', 'http_503'],
@@ -52,14 +52,14 @@ describe('a failing server', () => {
   });
 
   test('one that cannot be reached is offline', async () => {
-    const api = new API('http://host/', '', new ServerClock(), () => Promise.reject(new TypeError('Failed to fetch')));
+    const api = new API('http://host/', '', new ServerClock(), undefined, () => Promise.reject(new TypeError('Failed to fetch')));
     expect(await api.cameras(signal)).toMatchObject({ kind: 'error', reason: 'offline' });
   });
 });
 
 test('a call that the view left is aborted, not failed', async () => {
   const leave = new AbortController();
-  const api = new API('http://host/', '', new ServerClock(), (_, init) => new Promise((_resolve, reject) => {
+  const api = new API('http://host/', '', new ServerClock(), undefined, (_, init) => new Promise((_resolve, reject) => {
     init.signal?.addEventListener('abort', () => reject(new DOMException('left', 'AbortError')));
   }));
   const call = api.cameras(leave.signal);

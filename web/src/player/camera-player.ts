@@ -2,6 +2,7 @@
 
 import type { Reason, Result } from '../api';
 import { LiveSync, PollPlanner, startDelay } from './live-sync';
+import { PicturePace } from './pace';
 import { covers, endTime, offsetOf, positionOf, programTimeAt } from './program-time';
 import { createPlayer, type Player, playerKind } from './videojs';
 import { open, type Stream } from './vhs';
@@ -75,6 +76,7 @@ export class CameraPlayer {
   #retryAt = 0;
   #trouble: Status | undefined = { kind: 'connecting' }; // set while there is no source that could play
   #shown = '';
+  readonly #pace = new PicturePace();
 
   constructor(parent: HTMLElement, options: CameraPlayerOptions) {
     this.#o = options;
@@ -85,6 +87,7 @@ export class CameraPlayer {
     this.#player.on('play', () => { this.#paused = false; });
     this.#player.on('loadedmetadata', () => this.#standAtStart());
     const timer = setInterval(() => this.#tick(), tickMs);
+    this.#watchPictures(undefined);
     this.#leave.signal.addEventListener('abort', () => clearInterval(timer));
   }
 
@@ -171,10 +174,18 @@ export class CameraPlayer {
     this.#player.currentTime(positionOf(ms, segments));
   }
 
-  /** step moves by pictures while playback stands still; fps is how many of them a second has. */
-  step(pictures: number, fps: number): void {
+  /** step moves by pictures while playback stands still. */
+  step(pictures: number): void {
     this.#player.pause();
-    this.#player.currentTime(Math.max(0, this.#now() + pictures / fps));
+    this.#player.currentTime(Math.max(0, this.#now() + pictures * this.#pace.seconds));
+  }
+
+  toggleMuted(): void {
+    this.#player.muted(this.#player.muted() !== true);
+  }
+
+  toggleFullScreen(): void {
+    void (this.#player.isFullscreen() === true ? this.#player.exitFullscreen() : this.#player.requestFullscreen());
   }
 
   /** rangeEnd is the program time at which the playlist ends, as far as is known. */
@@ -319,6 +330,26 @@ export class CameraPlayer {
     }
   }
 
+  /** watchPictures learns how long a picture is shown. Video.js may bring a new element with a new source. */
+  #watchPictures(watched: HTMLVideoElement | undefined): void {
+    if (this.#o.tile === true) {
+      return; // nobody steps through one of many
+    }
+    const follow = (video: HTMLVideoElement): void => {
+      video.requestVideoFrameCallback?.((_, about) => {
+        if (!this.#leave.signal.aborted && video === this.video) {
+          this.#pace.shown(about.mediaTime);
+          follow(video);
+        }
+      });
+    };
+    const { video } = this;
+    if (video !== undefined && video !== watched) {
+      follow(video);
+    }
+    this.#player.one('loadstart', () => this.#watchPictures(video));
+  }
+
   #tick(): void {
     const local = performance.now();
     const position = this.#now();
@@ -431,7 +462,7 @@ export class CameraPlayer {
   }
 
   #retryLater(reason: Reason | 'media', message: string): void {
-    const hopeless = reason === 'denied' || reason === 'badRequest' || (reason === 'notFound' && this.#source.mode !== 'live');
+    const hopeless = reason === 'denied' || reason === 'expired' || reason === 'badRequest' || (reason === 'notFound' && this.#source.mode !== 'live');
     if (hopeless || (reason === 'media' && this.#attempt >= 4)) {
       this.#trouble = { kind: 'failed', reason, message };
       return;

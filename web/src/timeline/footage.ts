@@ -28,6 +28,9 @@ const levels: readonly Level[] = [
 
 /** A chunk that is not over yet is asked for again after so long. */
 const freshMs: Record<Resolution, number> = { exact: 5_000, minute: 20_000, hour: 120_000, day: 600_000 };
+/** The folders that a resolution looks at. */
+const cells: Partial<Record<Resolution, number>> = { minute, hour, day };
+const late = 20_000; // how old a segment may be when it is listed first, ms
 const atOnce = 2;
 const maxChunks = 400;
 
@@ -39,6 +42,7 @@ interface Chunk {
   ranges: readonly Range[];
   activity: readonly Activity[];
   at: number; // when it was asked for, by the server's clock
+  before: Chunk | undefined; // the answer before this one
   used: number;
 }
 
@@ -47,8 +51,8 @@ export interface View {
   ranges: readonly Range[];
   unknown: readonly { start: number; end: number }[];
   activity: readonly Activity[];
-  /** why something could not be loaded; undefined when nothing failed */
-  error: Extract<Result<unknown>, { kind: 'error' }> | undefined;
+  /** the rates that stand for nothing and for much */
+  rates: { low: number; high: number };
 }
 
 /** levelFor returns how finely a bar of so long a span is to be looked at. */
@@ -65,7 +69,9 @@ export class Footage {
   readonly #queue: Chunk[] = [];
   #asking = 0;
   #turn = 0;
-  #error: View['error'];
+  #error: Extract<Result<unknown>, { kind: 'error' }> | undefined;
+  #made: { chunks: readonly Chunk[]; version: number; second: number; view: View } | undefined; // the last answer, while it stays right
+  #version = 0; // counts replies
   readonly #listeners = new Set<() => void>();
 
   constructor(
@@ -77,36 +83,82 @@ export class Footage {
     this.#listeners.add(f);
   }
 
+  /** error says why something could not be loaded; undefined when nothing failed. */
+  get error(): Extract<Result<unknown>, { kind: 'error' }> | undefined {
+    return this.#error;
+  }
+
+  /** view is called for each frame that is drawn: as long as the same is shown it is the same object. */
   view(s: Scale): View {
     const level = levelFor(spanOf(s));
     const now = this.now();
-    const ranges: Range[] = [];
-    const unknown: { start: number; end: number }[] = [];
-    const activity: Activity[] = [];
+    const chunks: Chunk[] = [];
     this.#turn++;
     for (let start = Math.floor(s.start / level.chunk) * level.chunk; start < Math.min(s.end, now); start += level.chunk) {
       const c = this.#chunk(level, start, now);
       c.used = this.#turn;
+      chunks.push(c);
+    }
+    this.#forget();
+    const second = Math.floor(now / 1000);
+    const old = this.#made;
+    if (old !== undefined && old.version === this.#version && old.second === second &&
+      old.chunks.length === chunks.length && old.chunks.every((c, i) => c === chunks[i])) {
+      return old.view;
+    }
+    const view = this.#make(level, chunks, now);
+    this.#made = { chunks, version: this.#version, second, view };
+    return view;
+  }
+
+  #make(level: Level, chunks: readonly Chunk[], now: number): View {
+    const ranges: Range[] = [];
+    const unknown: { start: number; end: number }[] = [];
+    const activity: Activity[] = [];
+    for (const c of chunks) {
       if (c.state === 'known' || c.ranges.length > 0) {
         join(ranges, c.ranges);
         activity.push(...c.activity);
       } else {
-        const coarse = this.#coarser(level, start);
-        join(ranges, coarse);
-        unknown.push({ start, end: Math.min(c.end, now) });
+        join(ranges, this.#coarser(level, c.start));
+        unknown.push({ start: c.start, end: Math.min(c.end, now) });
       }
     }
-    this.#forget();
-    return { ranges, unknown, activity, error: this.#error };
+    return { ranges, unknown, activity, rates: scaleOf(activity) };
   }
 
   /** recordedAt tells whether there is footage at an instant; undefined when that is not known yet. */
   recordedAt(ms: number): boolean | undefined {
+    const c = this.#finest(ms);
+    if (c === undefined) {
+      return undefined;
+    }
+    const is = c.ranges.some((r) => ms >= r.start && ms < r.end);
+    return is || ms < c.at - late ? is : undefined; // what is that young may have come since it was asked for
+  }
+
+  /** cellAt returns a stretch around or just after an instant that surely has footage in it: as short as is known. */
+  cellAt(ms: number): { start: number; end: number } | undefined {
+    const c = this.#finest(ms);
+    const range = c?.ranges.find((r) => ms >= r.start && ms < r.end);
+    if (c === undefined || range === undefined) {
+      return undefined;
+    }
+    const cell = cells[c.level.resolution];
+    if (cell === undefined) {
+      return { start: ms, end: ms + 1000 }; // the segment that the instant is in
+    }
+    const start = Math.floor(ms / cell) * cell;
+    return { start, end: start + cell };
+  }
+
+  /** finest returns what is known of an instant at the finest level that was asked for. */
+  #finest(ms: number): Chunk | undefined {
     for (const level of levels) {
-      const start = Math.floor(ms / level.chunk) * level.chunk;
-      const c = this.#chunks.get(`${level.resolution} ${start}`);
-      if (c?.state === 'known') {
-        return c.ranges.some((r) => ms >= r.start && ms < r.end);
+      const c = this.#chunks.get(`${level.resolution} ${Math.floor(ms / level.chunk) * level.chunk}`);
+      const known = c?.state === 'asked' ? c.before : c;
+      if (known?.state === 'known') {
+        return known;
       }
     }
     return undefined;
@@ -115,6 +167,7 @@ export class Footage {
   /** retry asks again for what failed. */
   retry(): void {
     this.#error = undefined;
+    this.#version++;
     for (const [key, c] of this.#chunks) {
       if (c.state === 'failed') {
         this.#chunks.delete(key);
@@ -145,7 +198,7 @@ export class Footage {
       return old;
     }
     const c: Chunk = {
-      start, end: start + level.chunk, level, state: 'asked', at: now, used: 0,
+      start, end: start + level.chunk, level, state: 'asked', at: now, used: 0, before: old?.state === 'known' ? old : undefined,
       ranges: old?.ranges ?? [], activity: old?.activity ?? [],
     };
     this.#chunks.set(key, c);
@@ -161,7 +214,12 @@ export class Footage {
         return;
       }
       if (c.used < this.#turn - 1) {
-        this.#chunks.delete(`${c.level.resolution} ${c.start}`); // scrolled away before its turn came
+        const key = `${c.level.resolution} ${c.start}`; // scrolled away before its turn came
+        if (c.before === undefined) {
+          this.#chunks.delete(key);
+        } else {
+          this.#chunks.set(key, c.before);
+        }
         continue;
       }
       this.#asking++;
@@ -172,9 +230,11 @@ export class Footage {
   async #load(c: Chunk): Promise<void> {
     const reply = await this.api.coverage(this.camera, c.start, Math.min(c.end, this.now()), this.signal, c.level.resolution, c.level.sizes);
     this.#asking--;
+    this.#version++;
     if (reply.kind === 'aborted') {
       return;
     }
+    c.before = undefined;
     if (reply.kind === 'ok') {
       c.state = 'known';
       c.ranges = reply.value.ranges;
@@ -186,24 +246,6 @@ export class Footage {
     }
     this.#ask();
     this.#tell();
-  }
-
-  /** scaleOf returns what stands for 0 and for 1 among the rates shown: quiet stays low whatever the camera's bit rate. */
-  static scaleOf(shown: readonly Activity[]): { low: number; high: number } {
-    const all: number[] = [];
-    for (const a of shown) {
-      const every = Math.max(1, Math.floor(a.values.length / 200)); // a sample is enough
-      for (let i = 0; i < a.values.length; i += every) {
-        const v = a.values[i] ?? NaN;
-        if (v > 0) {
-          all.push(v);
-        }
-      }
-    }
-    all.sort((x, y) => x - y);
-    const low = all[Math.floor(all.length * 0.1)] ?? 0;
-    const high = all[Math.floor(all.length * 0.98)] ?? 0;
-    return { low: low * 0.8, high: Math.max(high, low * 1.5) };
   }
 
   #forget(): void {
@@ -221,6 +263,24 @@ export class Footage {
       f();
     }
   }
+}
+
+/** scaleOf returns what stands for 0 and for 1 among the rates shown: quiet stays low whatever the camera's bit rate. */
+export function scaleOf(shown: readonly Activity[]): { low: number; high: number } {
+  const all: number[] = [];
+  for (const a of shown) {
+    const every = Math.max(1, Math.floor(a.values.length / 200)); // a sample is enough
+    for (let i = 0; i < a.values.length; i += every) {
+      const v = a.values[i] ?? NaN;
+      if (v > 0) {
+        all.push(v);
+      }
+    }
+  }
+  all.sort((x, y) => x - y);
+  const low = all[Math.floor(all.length * 0.1)] ?? 0;
+  const high = all[Math.floor(all.length * 0.98)] ?? 0;
+  return { low: low * 0.8, high: Math.max(high, low * 1.5) };
 }
 
 /** activityOf makes rates in steps of equal length out of sizes. */

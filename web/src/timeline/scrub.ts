@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Pictures for the pointer on a timeline: the first picture of the segment there, decoded in the browser. */
+/**
+ * Pictures for the pointer on a timeline: the first picture of the segment there, decoded in the browser. Where the browser has no
+ * decoder for pages (WebCodecs), or that one does not take the picture, a hidden player shows it.
+ */
 
 import type { API } from '../api';
+import type { HiddenPlayer } from '../player/hidden-player';
 import { findIdr } from './idr';
 
 const firstBytes = 96 * 1024;
@@ -11,36 +15,50 @@ const width = 224; // CSS pixels of a preview
 const kept = 240;
 const grid = 3_000; // pictures closer than this are not told apart
 
-/** What browsers of today know but the types of older ones do not. */
-export const canScrub = (): boolean => typeof VideoDecoder === 'function' && typeof EncodedVideoChunk === 'function';
+/** canDecode: what browsers of today know but those of yesterday do not, and pages without TLS neither. */
+const canDecode = (): boolean => typeof VideoDecoder === 'function' && typeof EncodedVideoChunk === 'function';
+
+interface Wish {
+  slot: number;
+  ms: number;
+  within: { start: number; end: number };
+  done: (picture: ImageBitmap | undefined) => void;
+}
 
 /**
  * Scrubber fetches and keeps pictures. Only the latest wish is worked on: want calls back once, with a picture or with nothing,
- * unless another wish came before that. A request never runs beside a second one, so that seeking goes first.
+ * unless another wish or cancel came before that. A request never runs beside a second one, so that seeking goes first.
  */
 export class Scrubber {
-  readonly #api: Pick<API, 'pictureAt'>;
+  readonly #api: Pick<API, 'segmentAt' | 'head' | 'replayURL'>;
   readonly #camera: string;
   readonly #signal: AbortSignal;
   readonly #pictures = new Map<number, ImageBitmap | null>();
-  #wish: { slot: number; ms: number; done: (picture: ImageBitmap | undefined) => void } | undefined;
-  #busy = false;
+  #hidden: Promise<HiddenPlayer> | undefined;
+  #wish: Wish | undefined;
+  #call: AbortController | undefined; // of the wish that is worked on
 
-  constructor(api: Pick<API, 'pictureAt'>, camera: string, signal: AbortSignal) {
+  constructor(api: Pick<API, 'segmentAt' | 'head' | 'replayURL'>, camera: string, signal: AbortSignal) {
     this.#api = api;
     this.#camera = camera;
     this.#signal = signal;
     signal.addEventListener('abort', () => {
-      this.#wish = undefined;
+      this.cancel();
+      void this.#hidden?.then((p) => p.dispose(), () => {});
       for (const p of this.#pictures.values()) {
         p?.close();
       }
       this.#pictures.clear();
-    });
+    }, { once: true });
   }
 
-  /** want asks for the picture nearest before a moment. */
-  want(ms: number, done: (picture: ImageBitmap | undefined) => void): void {
+  /** known returns the picture at a moment if it is there already. */
+  known(ms: number): ImageBitmap | undefined {
+    return this.#pictures.get(Math.floor(ms / grid)) ?? undefined;
+  }
+
+  /** want asks for the picture nearest before a moment. within is a stretch, with the moment in it, that surely has footage. */
+  want(ms: number, within: { start: number; end: number }, done: (picture: ImageBitmap | undefined) => void): void {
     const slot = Math.floor(ms / grid);
     const known = this.#pictures.get(slot);
     if (known !== undefined) {
@@ -48,21 +66,31 @@ export class Scrubber {
       done(known ?? undefined);
       return;
     }
-    this.#wish = { slot, ms, done };
+    this.#wish = { slot, ms, within, done };
     void this.#work();
   }
 
+  /** cancel calls off what is under way: the way is free for something that matters more. */
+  cancel(): void {
+    this.#wish = undefined;
+    this.#call?.abort();
+  }
+
   async #work(): Promise<void> {
-    if (this.#busy) {
+    if (this.#call !== undefined) {
       return;
     }
-    this.#busy = true;
     while (this.#wish !== undefined && !this.#signal.aborted) {
-      const { slot, ms } = this.#wish;
-      const picture = await this.#fetch(ms);
+      const { slot, ms, within } = this.#wish;
+      const call = this.#call = new AbortController();
+      const picture = await this.#fetch(ms, within, call.signal);
       if (this.#signal.aborted) {
         picture?.close();
         break;
+      }
+      if (call.signal.aborted) {
+        picture?.close();
+        continue;
       }
       this.#keep(slot, picture ?? null);
       if (this.#wish?.slot === slot) {
@@ -71,7 +99,7 @@ export class Scrubber {
         done(picture);
       }
     }
-    this.#busy = false;
+    this.#call = undefined;
   }
 
   #keep(slot: number, picture: ImageBitmap | null): void {
@@ -85,9 +113,16 @@ export class Scrubber {
     }
   }
 
-  async #fetch(ms: number): Promise<ImageBitmap | undefined> {
+  async #fetch(ms: number, within: { start: number; end: number }, signal: AbortSignal): Promise<ImageBitmap | undefined> {
+    if (!canDecode()) {
+      return this.#show(ms, within, signal);
+    }
+    const segment = await this.#api.segmentAt(this.#camera, ms, within, signal);
+    if (segment.kind !== 'ok') {
+      return undefined;
+    }
     for (let bytes = firstBytes; bytes <= mostBytes; bytes *= 4) {
-      const reply = await this.#api.pictureAt(this.#camera, ms, bytes, this.#signal);
+      const reply = await this.#api.head(segment.value, bytes, signal);
       if (reply.kind !== 'ok') {
         return undefined;
       }
@@ -96,10 +131,23 @@ export class Scrubber {
         return undefined;
       }
       if (!idr.cut || reply.value.length < bytes) {
-        return decode(idr.data, idr.codec);
+        return await decode(idr.data, idr.codec) ?? await this.#show(ms, within, signal);
       }
     }
     return undefined;
+  }
+
+  /** show lets a player that nobody sees show the picture. */
+  async #show(ms: number, within: { start: number; end: number }, signal: AbortSignal): Promise<ImageBitmap | undefined> {
+    try {
+      this.#hidden ??= import('../player/hidden-player').then((m) => new m.HiddenPlayer());
+      const player = await this.#hidden;
+      const start = Math.min(Math.max(ms, within.start), within.end - 1000);
+      return signal.aborted ? undefined : await player.picture(this.#api.replayURL(this.#camera, start, within.end), width, signal);
+    } catch {
+      this.#hidden = undefined; // its code could not be loaded
+      return undefined;
+    }
   }
 }
 
@@ -125,7 +173,7 @@ async function decode(data: Uint8Array<ArrayBuffer>, codec: string): Promise<Ima
     const height = Math.max(1, Math.round((width * frame.displayHeight) / frame.displayWidth));
     return await createImageBitmap(frame, { resizeWidth: width, resizeHeight: height, resizeQuality: 'medium' });
   } catch {
-    return undefined; // a decoder that gave up: the time alone is shown
+    return undefined; // a decoder that gave up
   } finally {
     frame?.close();
   }

@@ -6,8 +6,9 @@ import type { App } from '../app';
 import type { Scope } from '../dom';
 import { formatDateTime, formatTime } from '../time';
 import { draw, height, labels, type Palette } from './draw';
-import { Footage } from './footage';
-import { centre, follow, longest, pan, type Scale, shortest, spanOf, ticks, timeAt, xOf, zoom } from './scale';
+import type { Footage } from './footage';
+import { centre, follow, pan, type Scale, spanOf, ticks, timeAt, xOf, zoom } from './scale';
+import type { Shortcut } from '../views/shortcuts';
 
 export interface TimelineOptions {
   /** what is recorded, a row for each camera */
@@ -29,10 +30,18 @@ export interface Timeline {
   /** reveal brings an instant into view and follows the playhead again */
   reveal: (ms: number) => void;
   zoomBy: (factor: number) => void;
+  /** zoomTo shows so many milliseconds */
+  zoomTo: (span: number) => void;
+  /** announce tells a screen reader the moment: after somebody changed it, not while it plays */
+  announce: () => void;
+  /** what keys do while the bar has the focus */
+  shortcuts: readonly Shortcut[];
 }
 
 const hour = 3600_000;
 const moved = 4; // pixels that a pointer may move and still be a tap
+const edge = 28; // pixels from an end of the bar within which dragging the playhead moves the bar
+const edgeSpeed = 0.9; // of the bar's length each second, at the very end
 
 /** timeline makes the bar. It draws once per frame at most, and only what changed needs drawing. */
 export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
@@ -66,9 +75,13 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
     'aria-label': () => settings.t.timeline,
     'aria-valuemin': () => Math.round(scale.start / 1000),
     'aria-valuemax': () => Math.round(scale.end / 1000),
-    'aria-valuenow': () => Math.round((o.time() ?? clock.now()) / 1000),
-    'aria-valuetext': () => describe(),
   }, canvas);
+  const announce = (): void => {
+    element.setAttribute('aria-valuenow', String(Math.round((scrub ?? o.time() ?? clock.now()) / 1000)));
+    element.setAttribute('aria-valuetext', describe());
+  };
+  announce();
+  element.addEventListener('focus', announce, { signal: scope.signal });
 
   const paint = (): void => {
     frame = 0;
@@ -79,8 +92,8 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
     draw(context, width, {
       scale,
       rows: o.footage.map((f) => {
-        const { ranges, unknown, activity } = f.view(scale);
-        return { ranges, unknown, activity, rates: Footage.scaleOf(activity) };
+        const { ranges, unknown, activity, rates } = f.view(scale);
+        return { ranges, unknown, activity, rates };
       }),
       ticks: ticks(scale, width, settings.zone), now: clock.now(), playhead: scrub ?? o.time(), hover, marks: o.marks(),
     }, colours);
@@ -106,13 +119,20 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
   const sized = new ResizeObserver(fit);
   sized.observe(element);
   scope.onDispose(() => sized.disconnect());
-  const dark = matchMedia('(prefers-color-scheme: dark)');
-  const recolour = (): void => {
+  const themed = new MutationObserver(() => {
     colours = undefined;
     redraw();
-  };
-  dark.addEventListener('change', recolour, { signal: scope.signal });
-  scope.follow(recolour); // language, zone and theme
+  });
+  themed.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
+  scope.onDispose(() => themed.disconnect());
+  let spoken = '';
+  scope.follow(() => { // language and zone
+    if (spoken !== `${settings.language} ${settings.zone}`) {
+      spoken = `${settings.language} ${settings.zone}`;
+      announce();
+      redraw();
+    }
+  });
 
   const set = (next: Scale, follows: boolean): void => {
     scale = next;
@@ -132,6 +152,11 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
     redraw();
   });
 
+  const around = (): number => {
+    const at = o.time();
+    return at !== undefined && at >= scale.start && at <= scale.end ? at : (scale.start + scale.end) / 2;
+  };
+
   pointer();
   keys();
   return {
@@ -139,11 +164,15 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
     scale: () => scale,
     show: (s) => set(pan(s, 0, clock.now()), false),
     reveal: (ms) => set(ms >= scale.start && ms <= scale.end ? scale : centre(scale, ms, clock.now()), true),
-    zoomBy: (factor) => {
-      const at = o.time();
-      const middle = at !== undefined && at >= scale.start && at <= scale.end ? at : (scale.start + scale.end) / 2;
-      set(zoom(scale, factor, middle, clock.now()), following);
-    },
+    zoomBy: (factor) => set(zoom(scale, factor, around(), clock.now()), following),
+    zoomTo: (span) => set(zoom(scale, span / spanOf(scale), around(), clock.now()), following),
+    announce,
+    shortcuts: [
+      { keys: ['ArrowUp', 'ArrowDown'], label: () => `${settings.t.minuteOn} / ${settings.t.minuteBack}` },
+      { keys: ['+', '-'], label: () => `${settings.t.zoomIn} / ${settings.t.zoomOut}` },
+      { keys: ['PageUp', 'PageDown'], label: () => settings.t.turnBar },
+      { keys: ['Home', 'End'], label: () => settings.t.endsOfBar },
+    ],
   };
 
   function pointer(): void {
@@ -154,8 +183,42 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
     const y = (e: PointerEvent): number => e.clientY - element.getBoundingClientRect().top;
     const listen = <E extends keyof HTMLElementEventMap>(name: E, f: (e: HTMLElementEventMap[E]) => void): void =>
       element.addEventListener(name, f, { signal: scope.signal, passive: false });
-    const point = (e: PointerEvent, dragging: boolean): void =>
-      o.onPoint?.({ ms: timeAt(scale, width, x(e)), x: x(e), dragging });
+    const point = (at: number, dragging: boolean): void => o.onPoint?.({ ms: timeAt(scale, width, at), x: at, dragging });
+    let rolling = 0; // the frame that moves the bar next, while the playhead is dragged to one of its ends
+    let dragged = 0; // where the pointer is then
+    /** scrubTo drags the playhead to a position, and moves the bar as long as that is at an end of it. */
+    const scrubTo = (at: number): void => {
+      dragged = at;
+      const inside = Math.min(Math.max(at, 0), width);
+      scrub = Math.min(timeAt(scale, width, inside), clock.now());
+      point(inside, true);
+      redraw();
+      if (rolling === 0 && push(at) !== 0) {
+        let before = performance.now();
+        const roll = (now: number): void => {
+          rolling = 0;
+          if (from === undefined || scrub === undefined || push(dragged) === 0 || scope.signal.aborted) {
+            return;
+          }
+          const next = pan(scale, push(dragged) * spanOf(scale) * edgeSpeed * Math.min((now - before) / 1000, 0.1), clock.now());
+          before = now;
+          const stuck = next.start === scale.start;
+          set(next, false);
+          scrubTo(dragged);
+          cancelAnimationFrame(rolling);
+          rolling = stuck ? 0 : requestAnimationFrame(roll);
+        };
+        rolling = requestAnimationFrame(roll);
+      }
+    };
+    /** push says how hard a position is pushed against an end: -1 to 1, 0 = not at all. */
+    const push = (at: number): number => {
+      if (at < edge) {
+        return -Math.min((edge - at) / edge, 1);
+      }
+      return at > width - edge ? Math.min((at - width + edge) / edge, 1) : 0;
+    };
+    scope.onDispose(() => cancelAnimationFrame(rolling));
 
     listen('pointerdown', (e) => {
       if (e.button !== 0) {
@@ -179,7 +242,7 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
       if (was === undefined) {
         hover = e.pointerType === 'mouse' ? timeAt(scale, width, x(e)) : undefined;
         if (hover !== undefined) {
-          point(e, false);
+          point(x(e), false);
         }
         redraw();
         return;
@@ -199,10 +262,8 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
         if (from.panning) {
           set(pan(from.scale, ((from.x - x(e)) / width) * spanOf(from.scale), clock.now()), false);
         } else {
-          scrub = Math.min(timeAt(scale, width, Math.min(Math.max(x(e), 0), width)), clock.now());
           hover = undefined;
-          point(e, true);
-          redraw();
+          scrubTo(x(e));
         }
       }
     });
@@ -217,6 +278,8 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
         o.onSeek(at);
       }
       if (down.size === 0) {
+        cancelAnimationFrame(rolling);
+        rolling = 0;
         from = undefined;
         pinch = undefined;
         scrub = undefined;
@@ -296,9 +359,6 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
     }, { signal: scope.signal });
   }
 }
-
-/** zoomLevels are the spans that buttons offer, besides free zooming. */
-export const zoomLevels = [shortest, 10 * 60_000, hour, 6 * hour, 24 * hour, 7 * 24 * hour].filter((s) => s <= longest);
 
 /** labelAt names a moment beside the pointer: the time, with the date when the bar shows more than a day. */
 export function labelAt(s: Scale, ms: number, zone: string): string {

@@ -4,19 +4,23 @@ import type { App, View } from '../app';
 import { Scope } from '../dom';
 import type { Moment } from '../player/watch';
 import { formatRoute, type Route } from '../route';
-import { formatDateTime, formatSpan } from '../time';
-import { nextFootage, previousFootage } from '../timeline/find-footage';
+import { formatDateTime } from '../time';
+import { nextFootage } from '../timeline/find-footage';
 import { Footage } from '../timeline/footage';
-import { dayScale, spanOf } from '../timeline/scale';
+import { jumpBack, jumpOn } from '../timeline/jump';
+import { dayScale } from '../timeline/scale';
 import { timeline } from '../timeline/timeline';
 import { calendar } from './calendar';
 import { clipPanel } from './clip-panel';
-import { icon, type Icon } from './icons';
 import { previewBox } from './preview';
+import type { Shortcut } from './shortcuts';
 import { stage } from './stage';
+import { type Playback, transport } from './transport';
 
-const addressMs = 3_000; // how often the address follows the picture
 const second = 1000;
+const addressMs = 3 * second; // how often the address follows the picture
+const liveStepBack = 10 * second;
+const rates = [0.5, 1, 2, 4, 8, 16];
 
 /** One camera at any moment: live, or back in time along the timeline. */
 export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): View {
@@ -25,183 +29,141 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
   const scope = new Scope();
   const at = route.view === 'live' ? 'live' : route.start === undefined ? 'newest' : Math.min(route.start, clock.now());
   const until = route.view === 'play' && typeof route.end === 'number' ? route.end : undefined;
+  let say: () => string = () => '';
 
   const footage = new Footage(api, camera, () => clock.now(), scope.signal);
+  app.connection.onBack(() => footage.retry(), scope.signal);
   const box = stage(scope, app, { camera, at, until }, {
     recordedAt: (ms) => footage.recordedAt(ms),
     crossGaps: true,
     atEnd: until === undefined ? [] : [{ label: () => settings.t.goOn, click: () => seek(until), primary: true }],
     noFootage: [
-      { label: () => settings.t.previousFootage, click: () => void toGap(-1) },
-      { label: () => settings.t.nextFootage, click: () => void toGap(1) },
+      { label: () => settings.t.previousFootage, click: () => void gap(-1) },
+      { label: () => settings.t.nextFootage, click: () => void gap(1) },
       { label: () => settings.t.goLive, click: () => seek('live'), primary: true },
     ],
   });
   const live = (): boolean => box.watch()?.live ?? at === 'live';
   const time = (): number | undefined => box.watch()?.time ?? (typeof at === 'number' ? at : undefined);
+  let wish = 0; // counts seeks: what is found for an older one is no longer wanted
   const seek = (to: Moment): void => {
-    notice.textContent = '';
+    wish++;
+    say = () => '';
     box.watch()?.seek(to);
     if (typeof to === 'number') {
       bar.reveal(to);
     }
+    bar.announce();
     address();
     scope.refresh();
   };
-
-  /** toGap goes to where the recording begins anew (1), or to shortly before it last broke off (-1). */
-  const toGap = async (direction: 1 | -1): Promise<void> => {
-    const here = time() ?? clock.now();
+  /** find looks for a moment and shows it, unless the viewer chose another one meanwhile. */
+  const find = async (looking: Promise<number | undefined>, otherwise: () => void): Promise<void> => {
+    const mine = ++wish;
+    const found = await looking;
+    if (mine !== wish || scope.signal.aborted) {
+      return;
+    }
+    if (found === undefined) {
+      otherwise();
+      scope.refresh();
+    } else {
+      seek(found);
+    }
+  };
+  const gap = (direction: 1 | -1): Promise<void> => {
     const now = clock.now();
-    if (direction < 0) {
-      const current = await previousFootage(api, camera, here, scope.signal);
-      if (current === undefined) {
-        notice.textContent = settings.t.noFootageBefore;
-        return;
-      }
-      if (here > current.end + second && current.end - current.start > 60 * second) {
-        seek(current.end - 10 * second); // from a gap to the last that was recorded before it
-      } else if (here - current.start > 10 * second) {
-        seek(current.start); // inside a recording to its begin first, like the button of any player
-      } else {
-        seek((await previousFootage(api, camera, current.start - 1, scope.signal))?.start ?? current.start);
-      }
-      return;
-    }
-    const current = await previousFootage(api, camera, here + second, scope.signal);
-    const from = current !== undefined && current.end > here ? await endOf(current.end) : here;
-    const next = await nextFootage(api, camera, from + 1, now, scope.signal);
-    if (next === undefined) {
-      seek('live');
-    } else {
-      seek(next);
-    }
+    const here = time() ?? now;
+    return direction < 0
+      ? find(jumpBack(api, camera, here, scope.signal), () => { say = () => settings.t.noFootageBefore; })
+      : find(jumpOn(api, camera, here, now, scope.signal), () => seek('live'));
   };
-  /** endOf follows a recording to where it breaks off. */
-  const endOf = async (from: number): Promise<number> => {
-    let end = from;
-    for (let tries = 0; tries < 200 && end < clock.now(); tries++) {
-      const reply = await api.coverage(camera, end, Math.min(end + 6 * 3600 * second, clock.now()), scope.signal);
-      const range = reply.kind === 'ok' ? reply.value.ranges.find((r) => r.end > end) : undefined;
-      if (range === undefined || range.start > end + 1500) {
-        return end;
-      }
-      end = range.end;
-    }
-    return end;
-  };
-
-  const tool = (name: Icon, label: () => string, click: () => void, hidden?: () => boolean): HTMLButtonElement =>
-    scope.h('button', { type: 'button', class: 'tool', title: label, 'aria-label': label, hidden, on: { click } }, icon(name));
-  const playing = (): boolean => box.watch()?.player.paused === false;
-  const toggle = (): void => {
-    const player = box.watch()?.player;
-    if (player?.paused === true) {
-      player.play();
-    } else {
-      player?.pause();
-    }
-    scope.refresh();
-  };
-  const play = scope.h('button', {
-    type: 'button', class: 'tool play', title: () => (playing() ? settings.t.pause : settings.t.play),
-    'aria-label': () => (playing() ? settings.t.pause : settings.t.play), on: { click: toggle },
-  });
-  let drawn: Icon | undefined;
-  scope.follow(() => {
-    const name: Icon = playing() ? 'pause' : 'play';
-    if (name !== drawn) {
-      drawn = name;
-      play.replaceChildren(icon(name));
-    }
-  });
-  const skip = (ms: number): void => {
-    const watch = box.watch();
-    watch?.skip(ms);
-    const to = watch?.time;
-    if (to !== undefined && !live()) {
-      bar.reveal(to);
-    }
-    address();
-  };
-  const step = (n: number): void => {
-    if (live()) {
-      skip(-liveStepBack); // live cannot be stepped through: the recording of just now can
-      return;
-    }
-    box.watch()?.player.step(n, 25);
-  };
-  const rate = scope.h('select', {
-    class: 'rate', 'aria-label': () => settings.t.speed, disabled: () => live(),
-    on: { change: (_, e) => setRate(Number(e.value)) },
-  }, ...[0.5, 1, 2, 4, 8, 16].map((r) => scope.h('option', { value: r }, `${r}×`)));
-  rate.value = '1';
   const setRate = (r: number): void => {
     const player = box.watch()?.player;
     if (player !== undefined) {
       player.rate = r;
     }
-    rate.value = String(r);
+    row.rate(r);
   };
-  const onAir = (): boolean => live() && box.watch()?.player.behind() !== true && box.status().kind === 'playing';
-  const goLive = scope.h('button', {
-    type: 'button', class: () => (onAir() ? 'live-button on' : 'live-button'), 'aria-pressed': () => (onAir() ? 'true' : 'false'),
-    on: { click: () => { setRate(1); seek('live'); } },
-  }, () => settings.t.live);
+
+  const playback: Playback = {
+    playing: () => box.watch()?.player.paused === false,
+    toggle: () => {
+      const player = box.watch()?.player;
+      if (player?.paused === true) {
+        player.play();
+      } else {
+        player?.pause();
+      }
+    },
+    live,
+    onAir: () => live() && box.watch()?.player.behind() !== true && box.status().kind === 'playing',
+    goLive: () => {
+      setRate(1);
+      seek('live');
+    },
+    skip: (ms) => {
+      const watch = box.watch();
+      wish++;
+      watch?.skip(ms);
+      const to = watch?.time;
+      if (to !== undefined && !live()) {
+        bar.reveal(to);
+      }
+      bar.announce();
+      address();
+    },
+    rates,
+    setRate,
+    step: (n) => {
+      if (live()) {
+        playback.skip(-liveStepBack); // live cannot be stepped through: the recording of just now can
+      } else {
+        box.watch()?.player.step(n);
+      }
+      bar.announce();
+    },
+    gap: (direction) => void gap(direction),
+  };
 
   const clip = clipPanel(scope, app, camera, { time, video: () => box.watch()?.player.video });
-  const preview = previewBox(scope, app, camera, (ms) => footage.recordedAt(ms) === true);
+  const preview = previewBox(scope, app, camera, footage, () => ['connecting', 'buffering'].includes(box.status().kind));
   const bar = timeline(scope, app, {
     footage: [footage], time, live, marks: clip.marks, onSeek: (ms) => seek(ms),
     onPoint: (p) => preview.point(p === undefined ? undefined : { ...p, scale: bar.scale(), width: bar.element.clientWidth }),
   });
+  const row = transport(scope, settings, playback, () => bar, clip.tools);
   const days = calendar(scope, app, camera, {
     time, choose: (ms) => {
       bar.show(dayScale(ms, settings.zone));
-      void nextFootage(api, camera, ms, clock.now(), scope.signal).then((found) => seek(found ?? ms));
+      void find(nextFootage(api, camera, ms, clock.now(), scope.signal), () => seek(ms));
     },
   });
 
-  const picture = (): string => {
-    const ms = time();
-    return ms === undefined ? '–' : `${formatDateTime(ms, settings.zone)} (${settings.zoneLabel(ms)})`;
-  };
-  const latency = (): string => {
-    const seconds = live() && box.status().kind === 'playing' ? box.watch()?.player.latency() : undefined;
-    return seconds === undefined ? '' : settings.t.behind(Math.max(0, seconds).toFixed(1));
-  };
-  const notice = scope.h('p', { class: 'detail', role: 'status' });
   if (route.view === 'play' && route.start !== undefined && route.start > clock.now()) {
-    notice.textContent = settings.t.inFuture;
+    say = () => settings.t.inFuture;
   }
   const failed = scope.h('p', { class: 'stale', role: 'alert', hidden: true }, () => settings.t.rangesFailed, ' ',
     scope.h('button', { type: 'button', class: 'link', on: { click: () => footage.retry() } }, () => settings.t.retry));
-  footage.onChange(() => { failed.hidden = footage.view(bar.scale()).error === undefined; });
-
-  const spans = scope.h('div', { class: 'zoom', role: 'group', 'aria-label': () => settings.t.zoom },
-    tool('zoomOut', () => settings.t.zoomOut, () => bar.zoomBy(2)),
-    scope.h('span', { class: 'span' }, () => formatSpan(spanOf(bar.scale()))),
-    tool('zoomIn', () => settings.t.zoomIn, () => bar.zoomBy(0.5)));
+  footage.onChange(() => { failed.hidden = footage.error === undefined || app.connection.state !== 'ok'; });
 
   const element = scope.h('div', { class: 'camera-view' },
-    scope.h('nav', {}, scope.h('a', { href: formatRoute({ view: 'cameras' }) }, () => `← ${settings.t.back}`)),
+    scope.h('nav', { 'aria-label': () => settings.t.back },
+      scope.h('a', { href: formatRoute({ view: 'cameras' }) }, () => `← ${settings.t.back}`)),
     scope.h('div', { class: 'heading' },
       scope.h('h1', { dir: 'auto' }, camera),
       scope.h('span', { class: () => (live() ? 'badge live' : 'badge') }, () => (live() ? settings.t.live : settings.t.replay)),
-      scope.h('span', { class: 'picture-time' }, picture),
-      scope.h('span', { class: 'latency' }, latency)),
-    box.element,
-    scope.h('div', { class: 'transport', role: 'toolbar', 'aria-label': () => settings.t.controls },
-      tool('gapBack', () => settings.t.previousFootage, () => void toGap(-1)),
-      scope.h('button', { type: 'button', class: 'tool text', title: () => settings.t.tenBack, 'aria-label': () => settings.t.tenBack, on: { click: () => skip(-10 * second) } }, '−10'),
-      tool('stepBack', () => settings.t.frameBack, () => step(-1)),
-      play,
-      tool('stepOn', () => settings.t.frameOn, () => step(1)),
-      scope.h('button', { type: 'button', class: 'tool text', title: () => settings.t.tenOn, 'aria-label': () => settings.t.tenOn, on: { click: () => skip(10 * second) } }, '+10'),
-      tool('gapOn', () => settings.t.nextFootage, () => void toGap(1)),
-      rate, goLive, scope.h('span', { class: 'spacer' }), ...clip.tools, spans),
+      scope.h('span', { class: 'picture-time' }, () => {
+        const ms = time();
+        return ms === undefined ? '–' : `${formatDateTime(ms, settings.zone)} (${settings.zoneLabel(ms)})`;
+      }),
+      scope.h('span', { class: 'latency' }, () => {
+        const seconds = live() && box.status().kind === 'playing' ? box.watch()?.player.latency() : undefined;
+        return seconds === undefined ? '' : settings.t.behind(Math.max(0, seconds).toFixed(1));
+      })),
+    box.element, row.element,
     scope.h('div', { class: 'bar' }, preview.element, bar.element),
-    failed, notice,
+    failed, scope.h('p', { class: 'detail', role: 'status' }, () => say()),
     scope.h('div', { class: 'below' }, clip.element, days.element));
 
   /** address keeps the link to what is shown in the address bar, so that it can be copied, kept and opened again. */
@@ -216,53 +178,24 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
   };
   scope.every(addressMs, address);
   scope.every(250, () => scope.refresh());
-  shortcuts();
-  return { element, scope, title: () => `${camera} · ${live() ? settings.t.live : settings.t.replay}` };
 
-  /** shortcuts work anywhere on the page but where keys mean something else. */
-  function shortcuts(): void {
-    document.addEventListener('keydown', (e) => {
-      const target = e.target instanceof HTMLElement ? e.target : undefined;
-      const typing = target?.closest('input, select, textarea, [role=menu], .vjs-volume-control, .vjs-volume-bar') != null;
-      if (typing || e.altKey || e.ctrlKey || e.metaKey || e.defaultPrevented) {
-        return;
-      }
-      const pressed = target?.closest('button, a, summary') != null;
-      switch (e.key) {
-        case ' ':
-          if (pressed) {
-            return;
-          }
-          toggle();
-          break;
-        case 'ArrowLeft':
-          skip(e.shiftKey ? -60 * second : -10 * second);
-          break;
-        case 'ArrowRight':
-          skip(e.shiftKey ? 60 * second : 10 * second);
-          break;
-        case ',':
-          step(-1);
-          break;
-        case '.':
-          step(1);
-          break;
-        case 'l':
-          setRate(1);
-          seek('live');
-          break;
-        case 'i':
-          clip.mark('from');
-          break;
-        case 'o':
-          clip.mark('to');
-          break;
-        default:
-          return;
-      }
-      e.preventDefault();
-    }, { signal: scope.signal });
-  }
+  const shortcuts: Shortcut[] = [
+    { keys: [' '], label: () => `${settings.t.play} / ${settings.t.pause}`, run: () => { playback.toggle(); scope.refresh(); } },
+    { keys: ['ArrowLeft'], label: () => settings.t.tenBack, run: () => playback.skip(-10 * second) },
+    { keys: ['ArrowRight'], label: () => settings.t.tenOn, run: () => playback.skip(10 * second) },
+    { keys: ['Shift+ArrowLeft'], label: () => settings.t.minuteBack, run: () => playback.skip(-60 * second) },
+    { keys: ['Shift+ArrowRight'], label: () => settings.t.minuteOn, run: () => playback.skip(60 * second) },
+    { keys: [','], label: () => settings.t.frameBack, run: () => playback.step?.(-1) },
+    { keys: ['.'], label: () => settings.t.frameOn, run: () => playback.step?.(1) },
+    { keys: ['p'], label: () => settings.t.previousFootage, run: () => void gap(-1) },
+    { keys: ['n'], label: () => settings.t.nextFootage, run: () => void gap(1) },
+    { keys: ['l'], label: () => settings.t.goLive, run: playback.goLive },
+    { keys: ['i'], label: () => settings.t.markFrom, run: () => clip.mark('from') },
+    { keys: ['o'], label: () => settings.t.markTo, run: () => clip.mark('to') },
+    { keys: ['s'], label: () => settings.t.snapshot, run: clip.snapshot },
+    { keys: ['m'], label: () => settings.t.mute, run: () => box.watch()?.player.toggleMuted() },
+    { keys: ['f'], label: () => settings.t.fullScreen, run: () => box.watch()?.player.toggleFullScreen() },
+    ...bar.shortcuts,
+  ];
+  return { element, scope, shortcuts, title: () => `${camera} · ${live() ? settings.t.live : settings.t.replay}` };
 }
-
-const liveStepBack = 10 * second;

@@ -5,8 +5,11 @@ import type { Scope } from '../dom';
 import { formatRoute } from '../route';
 import { formatDateTime, formatSpan } from '../time';
 import { reasonText } from './error-box';
-import { icon } from './icons';
-import { save } from './save';
+import { save, saveLink } from './save';
+import { toolButton } from './transport';
+
+/** A clip of more bytes than this is not gathered in memory: the browser's own download writes it to the disk. */
+const mostBytes = 300e6;
 
 export interface ClipPanel {
   element: HTMLElement;
@@ -14,6 +17,7 @@ export interface ClipPanel {
   tools: HTMLElement[];
   marks: () => { from: number | undefined; to: number | undefined };
   mark: (which: 'from' | 'to') => void;
+  snapshot: () => void;
 }
 
 export interface ClipOptions {
@@ -63,7 +67,7 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
     bar.hidden = false;
     bar.removeAttribute('value');
     tell(() => settings.t.clipLoading('0 MB'));
-    const reply = await api.clip(camera, piece.from, piece.to, format, download.signal, (done, about) => {
+    const reply = await api.clip(camera, piece.from, piece.to, format, mostBytes, download.signal, (done, about) => {
       if (about > 0) {
         bar.max = about;
         bar.value = Math.min(done, about);
@@ -73,9 +77,16 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
     scope.signal.removeEventListener('abort', stop);
     download = undefined;
     bar.hidden = true;
-    if (reply.kind === 'ok') {
-      save(reply.value.file, reply.value.name ?? `${fileBase(camera, piece.from)}.${format}`);
-      tell(() => settings.t.clipSaved(megabytes(reply.value.file.size)));
+    if (scope.signal.aborted) {
+      return;
+    }
+    if (reply.kind === 'ok' && reply.value === 'tooBig') {
+      saveLink(api.clipURL(camera, piece.from, piece.to, format));
+      tell(() => settings.t.clipByBrowser);
+    } else if (reply.kind === 'ok' && reply.value !== 'tooBig') {
+      const { file, name } = reply.value;
+      save(file, name ?? `${fileBase(camera, piece.from)}.${format}`);
+      tell(() => settings.t.clipSaved(megabytes(file.size)));
     } else if (reply.kind === 'error') {
       tell(() => `${settings.t.clipFailed} ${reasonText(settings, reply.reason)} (${reply.message})`);
     } else {
@@ -130,6 +141,7 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
         const piece = chosen();
         return piece === undefined ? '–' : formatSpan(piece.to - piece.from);
       }))),
+    scope.h('p', { class: 'detail' }, () => settings.t.timesIn(settings.zoneLabel(from ?? o.time() ?? app.clock.now()))),
     scope.h('p', { class: 'actions' },
       scope.h('button', { type: 'button', on: { click: () => mark('from') } }, () => settings.t.markFrom),
       scope.h('button', { type: 'button', on: { click: () => mark('to') } }, () => settings.t.markTo)),
@@ -145,15 +157,13 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
       scope.h('button', { type: 'button', hidden: () => download === undefined, on: { click: () => download?.abort() } },
         () => settings.t.cancel)),
     bar);
-  const tool = (name: 'snapshot' | 'link' | 'clip', label: () => string, click: () => void): HTMLElement =>
-    scope.h('button', { type: 'button', class: 'tool', title: label, 'aria-label': label, on: { click } }, icon(name));
   const section = scope.h('section', { class: 'clip-panel' }, element, note);
   return {
     element: section,
     tools: [
-      tool('snapshot', () => settings.t.snapshot, snapshot),
-      tool('link', () => settings.t.copyLink, () => void link()),
-      tool('clip', () => settings.t.clip, () => {
+      toolButton(scope, 'snapshot', () => settings.t.snapshot, snapshot),
+      toolButton(scope, 'link', () => settings.t.copyLink, () => void link()),
+      toolButton(scope, 'clip', () => settings.t.clip, () => {
         element.open = !element.open;
         if (element.open) {
           element.scrollIntoView({ block: 'nearest' });
@@ -162,6 +172,7 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
     ],
     marks: () => ({ from, to }),
     mark,
+    snapshot,
   };
 }
 

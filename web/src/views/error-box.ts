@@ -10,6 +10,8 @@ export function reasonText(settings: Settings, reason: Reason | 'media'): string
   switch (reason) {
     case 'offline':
       return t.offline;
+    case 'expired':
+      return t.sessionExpired;
     case 'denied':
       return t.denied;
     case 'notFound':

@@ -12,11 +12,12 @@ const paths = {
   snapshot: 'M9 4 7.5 6H4v13h16V6h-3.5L15 4zm3 4a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9zm0 2a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z',
   clip: 'M5 5h5v2H7v10h3v2H5zm9 0h5v14h-5v-2h3V7h-3zM9 11h6v2H9z',
   link: 'M10.6 13.4a1 1 0 0 0 1.4 0l4-4a3 3 0 0 0-4.3-4.2L10 6.9l1.4 1.4 1.7-1.7a1 1 0 0 1 1.5 1.4l-4 4a1 1 0 0 0 0 1.4zm2.8-2.8a1 1 0 0 0-1.4 0l-4 4a3 3 0 0 0 4.3 4.2l1.7-1.7-1.4-1.4-1.7 1.7a1 1 0 0 1-1.5-1.4l4-4a1 1 0 0 0 0-1.4z',
-  calendar: 'M7 3h2v2h6V3h2v2h3v16H4V5h3zm-1 7v9h12v-9z',
   zoomIn: 'M11 5h2v6h6v2h-6v6h-2v-6H5v-2h6z',
   zoomOut: 'M5 11h14v2H5z',
-  grid: 'M4 4h7v7H4zm9 0h7v7h-7zM4 13h7v7H4zm9 0h7v7h-7z',
-  sync: 'M4 5h16v6H4zm0 8h16v6H4zm2-6v2h6V7zm0 8v2h9v-2z',
+  themeAuto: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zm0 2v14a7 7 0 0 1 0-14z',
+  themeLight: 'M12 7a5 5 0 1 0 0 10 5 5 0 0 0 0-10zM11 1h2v4h-2zm0 18h2v4h-2zM1 11h4v2H1zm18 0h4v2h-4zM3.5 4.9l1.4-1.4 2.8 2.8-1.4 1.4zm12.8 12.8 1.4-1.4 2.8 2.8-1.4 1.4zM19.1 3.5l1.4 1.4-2.8 2.8-1.4-1.4zM6.3 16.3l1.4 1.4-2.8 2.8-1.4-1.4z',
+  themeDark: 'M12.3 3a9 9 0 1 0 8.7 11.3A7.5 7.5 0 0 1 12.3 3z',
+  keyboard: 'M3 6h18v12H3zm2 2v8h14V8zm1 1h2v2H6zm3 0h2v2H9zm3 0h2v2h-2zm3 0h3v2h-3zM6 12h2v2H6zm3 0h6v2H9zm7 0h2v2h-2z',
 } as const;
 
 export type Icon = keyof typeof paths;

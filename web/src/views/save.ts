@@ -11,3 +11,14 @@ export function save(file: Blob, name: string): void {
   a.remove();
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // the download has begun by then
 }
+
+/** saveLink lets the browser download an address by itself; the server says that it is a file, and how it is called. */
+export function saveLink(url: string): void {
+  const a = document.createElement('a');
+  a.href = url;
+  a.download = '';
+  a.rel = 'noreferrer';
+  document.body.append(a);
+  a.click();
+  a.remove();
+}

@@ -41,19 +41,45 @@ export interface StageOptions {
   crossGaps?: boolean;
 }
 
+const slowMs = 8_000; // of waiting, until the page says that this is not normal
+
 /** stage shows one camera's picture with messages over it. */
 export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions = {}): Stage {
   const { settings } = app;
   const place = scope.h('div', { class: 'stage' });
-  const overlay = scope.region('div', { class: 'overlay', role: 'status', 'aria-live': 'polite' });
-  const element = scope.h('div', { class: 'player' }, place, overlay.element);
+  const overlay = scope.region('div', { class: 'overlay' });
   let watch: Watch | undefined;
   let status: Status = { kind: 'connecting' };
+  let since = performance.now(); // when it became so
   let kindShown = '';
+  const slow = (): boolean => performance.now() - since > slowMs;
+
+  /** spoken is what a screen reader says: what lasts, not each short wait. */
+  const spoken = (): string => {
+    switch (status.kind) {
+      case 'connecting':
+      case 'buffering':
+        return slow() ? settings.t.slow : '';
+      case 'silent':
+        return settings.t.silentTitle;
+      case 'noVideo':
+        return settings.t.noVideo;
+      case 'retrying':
+      case 'failed':
+        return status.kind === 'retrying' && status.reason === 'notFound' ? settings.t.notSending : reasonText(settings, status.reason);
+      case 'ended':
+        return settings.t.endOfRange;
+      case 'playing':
+      case 'paused':
+        return '';
+    }
+  };
+  const element = scope.h('div', { class: 'player' }, place, overlay.element,
+    o.tile !== true && scope.h('p', { class: 'visually-hidden', role: 'status' }, spoken));
 
   const button = (s: Scope, b: Button): HTMLElement =>
     s.h('button', { type: 'button', class: b.primary === true ? 'primary' : '', on: { click: b.click } }, b.label);
-  const retry: Button = { label: () => settings.t.retry, click: () => watch?.player.retry(), primary: true };
+  const retry: Button = { label: () => settings.t.retry, click: () => (watch === undefined ? load() : watch.player.retry()), primary: true };
 
   const message = (s: Scope, title: (() => string) | undefined, text: () => string, ...buttons: Button[]): Node[] => [
     s.h('div', { class: 'message' },
@@ -69,9 +95,9 @@ export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions 
     const t = (): typeof settings.t => settings.t;
     switch (status.kind) {
       case 'connecting':
-        return spinner(s, () => t().connecting);
+        return spinner(s, () => (slow() ? t().slow : t().connecting));
       case 'buffering':
-        return spinner(s, () => t().buffering);
+        return spinner(s, () => (slow() ? t().slow : t().buffering));
       case 'silent':
         return message(s, () => t().silentTitle,
           () => t().silentText(status.kind === 'silent' ? formatDateTime(status.since, settings.zone) : ''));
@@ -99,6 +125,7 @@ export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions 
     }
   };
   const onStatus = (next: Status): void => {
+    since = status.kind === next.kind ? since : performance.now();
     status = next;
     element.dataset['status'] = next.kind;
     const kind = next.kind === 'retrying' || next.kind === 'failed' ? `${next.kind} ${next.reason}` : next.kind;
@@ -136,6 +163,16 @@ export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions 
       }
     });
   };
-  begin().catch(() => onStatus({ kind: 'failed', reason: 'offline', message: '' }));
+  const load = (): void => {
+    begin().catch(() => onStatus({ kind: 'failed', reason: 'offline', message: '' }));
+  };
+  load();
+  app.connection.onBack(() => {
+    if (watch === undefined) {
+      load();
+    } else if (status.kind === 'retrying' || (status.kind === 'failed' && ['offline', 'server', 'expired'].includes(status.reason))) {
+      watch.player.retry();
+    }
+  }, scope.signal);
   return { element, watch: () => watch, status: () => status };
 }

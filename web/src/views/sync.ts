@@ -5,12 +5,12 @@ import { Scope } from '../dom';
 import { Together } from '../player/together';
 import type { Moment } from '../player/watch';
 import { formatRoute, type Route } from '../route';
-import { formatDateTime, formatSpan } from '../time';
+import { formatDateTime } from '../time';
 import { Footage } from '../timeline/footage';
-import { spanOf } from '../timeline/scale';
 import { timeline } from '../timeline/timeline';
-import { icon, type Icon } from './icons';
+import type { Shortcut } from './shortcuts';
 import { stage } from './stage';
+import { transport } from './transport';
 
 const second = 1000;
 const tickMs = 200;
@@ -23,6 +23,7 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
   const title = (): string => settings.t.together;
 
   const footage = route.cameras.map((camera) => new Footage(api, camera, () => clock.now(), scope.signal));
+  app.connection.onBack(() => footage.forEach((f) => f.retry()), scope.signal);
   const boxes = route.cameras.map((camera, i) => stage(scope, app, { camera, at, until: undefined }, {
     tile: true, recordedAt: (ms) => footage[i]?.recordedAt(ms),
   }));
@@ -58,6 +59,7 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
     if (typeof to === 'number') {
       bar.reveal(to);
     }
+    bar.announce();
     address();
     scope.refresh();
   };
@@ -68,34 +70,23 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
     }
   };
   const bar = timeline(scope, app, {
-    footage, time, live: () => together.live, marks: () => ({ from: undefined, to: undefined }), onSeek: (ms) => seek(ms >= clock.now() - 8 * second ? 'live' : ms),
+    footage, time, live: () => together.live, marks: () => ({ from: undefined, to: undefined }),
+    onSeek: (ms) => seek(ms >= clock.now() - 8 * second ? 'live' : ms),
   });
 
-  const play = scope.h('button', {
-    type: 'button', class: 'tool play', disabled: () => together.live,
-    'aria-label': () => (together.playing ? settings.t.pause : settings.t.play), on: { click: () => { together.toggle(); scope.refresh(); } },
-  });
-  let drawn: Icon | undefined;
-  scope.follow(() => {
-    const name: Icon = together.playing ? 'pause' : 'play';
-    if (name !== drawn) {
-      drawn = name;
-      play.replaceChildren(icon(name));
-    }
-  });
-  const rate = scope.h('select', {
-    class: 'rate', 'aria-label': () => settings.t.speed, disabled: () => together.live, on: { change: (_, e) => { together.rate = Number(e.value); } },
-  }, ...[0.5, 1, 2, 4, 8].map((r) => scope.h('option', { value: r }, `${r}×`)));
-  rate.value = '1';
-  const text = (sign: string, label: () => string, click: () => void): HTMLElement =>
-    scope.h('button', { type: 'button', class: 'tool text', title: label, 'aria-label': label, on: { click } }, sign);
-  const zoomButton = (name: Icon, label: () => string, factor: number): HTMLElement =>
-    scope.h('button', { type: 'button', class: 'tool', title: label, 'aria-label': label, on: { click: () => bar.zoomBy(factor) } }, icon(name));
+  const row = transport(scope, settings, {
+    playing: () => together.playing, toggle: () => together.toggle(), live: () => together.live, onAir: () => together.live,
+    goLive: () => {
+      row.rate(1);
+      seek('live');
+    },
+    skip, rates: [0.5, 1, 2, 4, 8], setRate: (r) => { together.rate = r; },
+  }, () => bar, []);
 
   const list = scope.h('ul', { class: 'wall' }, ...tiles.map((t) => t.element));
   list.style.setProperty('--columns', String(Math.ceil(Math.sqrt(route.cameras.length))));
   const element = scope.h('div', { class: 'camera-view sync-view' },
-    scope.h('nav', {}, scope.h('a', { href: formatRoute({ view: 'cameras' }) }, () => `← ${settings.t.back}`)),
+    scope.h('nav', { 'aria-label': () => settings.t.back }, scope.h('a', { href: formatRoute({ view: 'cameras' }) }, () => `← ${settings.t.back}`)),
     scope.h('div', { class: 'heading' },
       scope.h('h1', {}, title),
       scope.h('span', { class: () => (together.live ? 'badge live' : 'badge') }, () => (together.live ? settings.t.live : settings.t.replay)),
@@ -104,17 +95,7 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
         return ms === undefined ? '–' : `${formatDateTime(ms, settings.zone)} (${settings.zoneLabel(ms)})`;
       })),
     list,
-    scope.h('div', { class: 'transport', role: 'toolbar', 'aria-label': () => settings.t.controls },
-      text('−10', () => settings.t.tenBack, () => skip(-10 * second)), play,
-      text('+10', () => settings.t.tenOn, () => skip(10 * second)), rate,
-      scope.h('button', {
-        type: 'button', class: () => (together.live ? 'live-button on' : 'live-button'), on: { click: () => { rate.value = '1'; seek('live'); } },
-      }, () => settings.t.live),
-      scope.h('span', { class: 'spacer' }),
-      scope.h('div', { class: 'zoom', role: 'group', 'aria-label': () => settings.t.zoom },
-        zoomButton('zoomOut', () => settings.t.zoomOut, 2),
-        scope.h('span', { class: 'span' }, () => formatSpan(spanOf(bar.scale()))),
-        zoomButton('zoomIn', () => settings.t.zoomIn, 0.5))),
+    row.element,
     scope.h('div', { class: 'bar' }, bar.element));
 
   const address = (): void => {
@@ -129,19 +110,14 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
     together.tick(clock.now());
     scope.refresh();
   });
-  document.addEventListener('keydown', (e) => {
-    const target = e.target instanceof HTMLElement ? e.target : undefined;
-    if (target?.closest('input, select, button, a') != null || e.altKey || e.ctrlKey || e.metaKey || e.defaultPrevented) {
-      return;
-    }
-    if (e.key === ' ' && !together.live) {
-      together.toggle();
-    } else if (e.key === 'ArrowLeft' || e.key === 'ArrowRight') {
-      skip((e.key === 'ArrowLeft' ? -10 : 10) * second);
-    } else {
-      return;
-    }
-    e.preventDefault();
-  }, { signal: scope.signal });
-  return { element, scope, title };
+  const shortcuts: Shortcut[] = [
+    { keys: [' '], label: () => `${settings.t.play} / ${settings.t.pause}`, run: () => { together.toggle(); scope.refresh(); } },
+    { keys: ['ArrowLeft'], label: () => settings.t.tenBack, run: () => skip(-10 * second) },
+    { keys: ['ArrowRight'], label: () => settings.t.tenOn, run: () => skip(10 * second) },
+    { keys: ['Shift+ArrowLeft'], label: () => settings.t.minuteBack, run: () => skip(-60 * second) },
+    { keys: ['Shift+ArrowRight'], label: () => settings.t.minuteOn, run: () => skip(60 * second) },
+    { keys: ['l'], label: () => settings.t.goLive, run: () => seek('live') },
+    ...bar.shortcuts,
+  ];
+  return { element, scope, title, shortcuts };
 }

@@ -4,7 +4,7 @@ import type { App } from '../app';
 import type { Camera } from '../decode';
 import type { Scope } from '../dom';
 import { formatRoute } from '../route';
-import { canScrub, Scrubber } from '../timeline/scrub';
+import { Scrubber } from '../timeline/scrub';
 import { ago } from './ago';
 import { stage, type Stage } from './stage';
 
@@ -66,11 +66,11 @@ export function tile(scope: Scope, app: App, first: Camera): Tile {
   /** lastPicture shows the newest that there is of a camera that sends nothing. */
   const lastPicture = (): void => {
     const { last } = camera;
-    if (last === undefined || last === shownLast || !canScrub()) {
+    if (last === undefined || last === shownLast) {
       return;
     }
     shownLast = last;
-    new Scrubber(app.api, camera.id, scope.signal).want(last, (bitmap) => {
+    new Scrubber(app.api, camera.id, scope.signal).want(last, { start: last, end: last + 1000 }, (bitmap) => {
       if (bitmap !== undefined) {
         still.width = bitmap.width;
         still.height = bitmap.height;

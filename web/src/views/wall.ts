@@ -90,7 +90,8 @@ export function wallView(app: App): View {
     if (reply.kind === 'aborted') {
       return;
     }
-    stale.hidden = reply.kind === 'ok' || known === undefined;
+    // That nobody answers is said above the page.
+    stale.hidden = reply.kind === 'ok' || known === undefined || reply.reason === 'offline' || reply.reason === 'expired';
     if (reply.kind === 'error') {
       const text = `${reply.code} ${reply.message}`;
       if (known === undefined && text !== failure) { // what is shown stays when only its renewal failed
@@ -108,10 +109,24 @@ export function wallView(app: App): View {
     }
     update(known);
   };
-  const load = async (): Promise<void> => fill(await api.cameras(scope.signal));
+  let loading = false;
+  const load = async (): Promise<void> => {
+    if (!loading) {
+      loading = true;
+      const reply = await api.cameras(scope.signal);
+      loading = false;
+      fill(reply);
+    }
+  };
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) {
+      void load();
+    }
+  }, { signal: scope.signal });
 
   wall.show((s) => [s.h('p', { class: 'loading', role: 'status' }, () => settings.t.loadingCameras)]);
   void load();
+  app.connection.onBack(() => void load(), scope.signal);
   scope.every(pollMs, () => {
     if (!document.hidden) {
       void load();
