@@ -27,6 +27,27 @@ type Bucket struct {
 	dir  string // absolute
 }
 
+// OpenBucket opens the bucket of a store's directory without its Server, which may be running in another process: what is read,
+// and what DeleteKeys removes, is the same for both. The error says that there is none.
+func OpenBucket(dir, name string) (*Bucket, error) {
+	if err := CheckBucket(name); err != nil {
+		return nil, err
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", name, err)
+	}
+	abs = filepath.Join(abs, name)
+	fi, err := os.Lstat(abs)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open bucket %s: %w", name, err)
+	case !fi.IsDir():
+		return nil, fmt.Errorf("open bucket %s: %s is no directory", name, abs)
+	}
+	return &Bucket{name: name, dir: abs}, nil
+}
+
 // Name returns the bucket's name.
 func (b *Bucket) Name() string { return b.name }
 

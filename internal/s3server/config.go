@@ -3,6 +3,7 @@
 package s3server
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,10 @@ type Config struct {
 
 	CertFile, KeyFile string // PEM files; both set = https. Read by New and by Server.ReloadCertificate
 
+	// TLS, when set, makes the port https by certificates of the caller's (GetCertificate); not together with CertFile. The
+	// protocols (HTTP/1.1) and a floor of TLS 1.2 are set here.
+	TLS *tls.Config
+
 	Durability     Durability    // default DurabilityFull
 	MaxConnections int           // default DefaultMaxConnections
 	MaxRequests    int           // requests at a time, default DefaultMaxRequests; at most MaxConnections
@@ -70,10 +75,20 @@ type Config struct {
 
 // CheckBucket says what is wrong with the name of a bucket, which is also that of a directory.
 func CheckBucket(name string) error {
-	if !utils.IsValidBucketName(name) || name == CredentialsFile {
+	if !bucketName(name) {
 		return fmt.Errorf("%q is not a bucket name (3 to 63 of a-z, 0-9, '.', '-')", name)
 	}
 	return nil
+}
+
+// bucketName tells whether a name can be a bucket's here. The directory of the buckets is also that of the server's state:
+// what is kept there, by whoever, is no bucket.
+func bucketName(name string) bool {
+	switch name {
+	case CredentialsFile, "tls", "access.json", "cameras.json", "holds.json", "server.json":
+		return false
+	}
+	return utils.IsValidBucketName(name)
 }
 
 // withDefaults fills in defaults, makes paths absolute and reports every problem at once.
@@ -141,6 +156,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
 		bad("CertFile and KeyFile belong together")
+	}
+	if c.TLS != nil && c.CertFile != "" {
+		bad("TLS and CertFile exclude each other")
 	}
 	switch c.Durability {
 	case DurabilityFull, DurabilityData, DurabilityNone:

@@ -93,3 +93,16 @@ func (d folder) size(name []byte) (int64, bool) {
 	err := unix.Fstatat(int(d), string(name), &st, unix.AT_SYMLINK_NOFOLLOW)
 	return st.Size, err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }
+
+// remove removes a file, or an empty sub-directory. It does not follow links.
+func (d folder) remove(name string, isDir bool) error {
+	flags := 0
+	if isDir {
+		flags = unix.AT_REMOVEDIR
+	}
+	for {
+		if err := unix.Unlinkat(int(d), name, flags); err != unix.EINTR {
+			return err
+		}
+	}
+}

@@ -48,3 +48,12 @@ func (d folder) size(name []byte) (int64, bool) {
 	}
 	return st.Size(), true
 }
+
+// remove removes a file, or an empty sub-directory.
+func (d folder) remove(name string, isDir bool) error {
+	path := filepath.Join(d.f.Name(), name)
+	if st, err := os.Lstat(path); err == nil && st.IsDir() != isDir {
+		return &os.PathError{Op: "remove", Path: path, Err: os.ErrInvalid}
+	}
+	return os.Remove(path)
+}

@@ -20,7 +20,6 @@ import (
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
-	"github.com/versity/versitygw/s3api/utils"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
@@ -40,6 +39,9 @@ type gateway struct {
 	acl   []byte // of every bucket: owned by root, no grants
 	log   *slog.Logger
 
+	users   *iam    // the accounts besides root
+	uploads uploads // of accounts that may only upload
+
 	durability Durability
 	dirs       *dirSyncer
 	onStored   func(bucket, key string, size int64)
@@ -49,7 +51,7 @@ var _ backend.Backend = (*gateway)(nil)
 
 func newGateway(cfg *Config) (*gateway, error) {
 	g := &gateway{
-		root: cfg.Dir, owner: cfg.AccessKey, log: cfg.Logger,
+		root: cfg.Dir, owner: cfg.AccessKey, log: cfg.Logger, users: &iam{accounts: cfg.Accounts},
 		durability: cfg.Durability, dirs: newDirSyncer(), onStored: func(string, string, int64) {},
 	}
 	if tell := cfg.OnStored; tell != nil {
@@ -84,7 +86,7 @@ func (g *gateway) String() string { return "s3cam" }
 
 // bucketDir returns the directory of a bucket that exists.
 func (g *gateway) bucketDir(name *string) (string, error) {
-	if name == nil || !utils.IsValidBucketName(*name) {
+	if name == nil || !bucketName(*name) {
 		return "", s3err.GetBucketErr(s3err.ErrInvalidBucketName, str(name))
 	}
 	dir := filepath.Join(g.root, *name)
@@ -151,7 +153,7 @@ func (g *gateway) ListBuckets(_ context.Context, in s3response.ListBucketsInput)
 	buckets := res.Buckets.Bucket
 	for _, e := range entries {
 		name := e.Name()
-		if !e.IsDir() || !strings.HasPrefix(name, in.Prefix) || name <= in.ContinuationToken || !utils.IsValidBucketName(name) {
+		if !e.IsDir() || !strings.HasPrefix(name, in.Prefix) || name <= in.ContinuationToken || !bucketName(name) {
 			continue
 		}
 		if len(buckets) == int(in.MaxBuckets) {
@@ -185,7 +187,7 @@ func (g *gateway) CreateBucket(_ context.Context, in *s3.CreateBucketInput, _ []
 // makeBucket makes the directory of a bucket and, in it, the one for objects under way, which makes the bucket's own empty
 // file slots (O_TMPFILE) usable from the first PUT on.
 func (g *gateway) makeBucket(name string) error {
-	if !utils.IsValidBucketName(name) {
+	if !bucketName(name) {
 		return s3err.GetBucketErr(s3err.ErrInvalidBucketName, name)
 	}
 	dir := filepath.Join(g.root, name)

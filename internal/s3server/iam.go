@@ -32,6 +32,8 @@ type Account struct {
 	// Allow decides each request of this account; nil refuses all. action is the AWS name ("s3:PutObject"), key the object
 	// key as it would be stored, empty for requests on the bucket itself; bucket is "*" when the request names none.
 	Allow func(action, bucket, key string) bool
+	// PutOnly narrows what Allow allows to plain PUTs of objects; nil leaves it at that.
+	PutOnly *PutOnly
 }
 
 // iam adapts Accounts to versitygw, which finds the two optional interfaces by type assertion. The root pair never comes here.

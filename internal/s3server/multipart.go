@@ -23,6 +23,9 @@ import (
 const abandonedAfter = 7 * 24 * time.Hour
 
 func (g *gateway) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput) (s3response.InitiateMultipartUploadResult, error) {
+	if err := g.notPutOnly(ctx); err != nil {
+		return s3response.InitiateMultipartUploadResult{}, err
+	}
 	bucket := str(in.Bucket)
 	dir, key, err := g.object(in.Bucket, in.Key)
 	if err != nil {
@@ -38,6 +41,9 @@ func (g *gateway) CreateMultipartUpload(ctx context.Context, in s3response.Creat
 }
 
 func (g *gateway) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
+	if err := g.notPutOnly(ctx); err != nil {
+		return nil, err
+	}
 	dir, key, err := g.object(in.Bucket, in.Key)
 	if err != nil {
 		return nil, err
@@ -59,6 +65,9 @@ func (g *gateway) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 
 // CompleteMultipartUpload joins the parts in an unnamed file, synced before it gets its name, like PutObject.
 func (g *gateway) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
+	if err := g.notPutOnly(ctx); err != nil {
+		return s3response.CompleteMultipartUploadResult{}, "", err
+	}
 	dir, key, err := g.object(in.Bucket, in.Key)
 	if err != nil {
 		return s3response.CompleteMultipartUploadResult{}, "", err

@@ -96,6 +96,9 @@ func (g *gateway) GetObjectTagging(ctx context.Context, bucket, object, version 
 }
 
 func (g *gateway) PutObjectTagging(ctx context.Context, bucket, object, version string, tags map[string]string) error {
+	if err := g.notPutOnly(ctx); err != nil {
+		return err
+	}
 	dir, key, err := g.existing(&bucket, &object)
 	if err != nil {
 		return err

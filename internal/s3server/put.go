@@ -25,12 +25,17 @@ const maxTags = 10 // S3's limit for one object
 // PutObject stores an object. versitygw receives the body into an unnamed file and, after staged has run, links that file to
 // its name; the directories are synced afterwards. What fails before the link leaves no trace.
 func (g *gateway) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
-	ctx = context.WithoutCancel(ctx) // fasthttp cancels the contexts of all requests under way when a shutdown begins
 	bucket := str(in.Bucket)
 	dir, key, err := g.object(in.Bucket, in.Key)
 	if err != nil {
 		return s3response.PutObjectOutput{}, err
 	}
+	rules, err := g.beginPut(ctx, dir, key, &in)
+	if err != nil {
+		return s3response.PutObjectOutput{}, err
+	}
+	defer rules.end()
+	ctx = context.WithoutCancel(ctx) // fasthttp cancels the contexts of all requests under way when a shutdown begins
 	tags, err := parseTags(str(in.Tagging))
 	if err != nil {
 		return s3response.PutObjectOutput{}, err
@@ -60,7 +65,10 @@ func (g *gateway) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 				return err
 			}
 		}
-		return g.syncData(f)
+		if err := g.syncData(f); err != nil {
+			return err
+		}
+		return rules.allows()
 	}
 	out, err := g.posix.PutObjectWithPostFunc(ctx, in, staged)
 	if err != nil {

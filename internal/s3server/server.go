@@ -101,6 +101,9 @@ func (s *Server) sweepAll() error {
 
 func (s *Server) listen() error {
 	scheme := "http"
+	if s.cfg.TLS != nil {
+		scheme = "https"
+	}
 	if s.cfg.CertFile != "" {
 		scheme = "https"
 		if err := s.ReloadCertificate(); err != nil {
@@ -136,12 +139,8 @@ func listenError(addr string, err error) error {
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
 	var ln net.Listener = s.ln
-	if s.cfg.CertFile != "" {
-		ln = tls.NewListener(ln, &tls.Config{
-			MinVersion:     tls.VersionTLS12,
-			NextProtos:     []string{"http/1.1"},
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.cert.Load(), nil },
-		})
+	if tc := s.tlsConfig(); tc != nil {
+		ln = tls.NewListener(ln, tc)
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(ln) }()
@@ -157,6 +156,22 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	<-served
 	return err
+}
+
+// tlsConfig is what the port is served with, nil for plain HTTP.
+func (s *Server) tlsConfig() *tls.Config {
+	var c *tls.Config
+	switch {
+	case s.cfg.TLS != nil:
+		c = s.cfg.TLS.Clone()
+	case s.cfg.CertFile != "":
+		c = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.cert.Load(), nil }}
+	default:
+		return nil
+	}
+	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
+	c.NextProtos = []string{"http/1.1"}
+	return c
 }
 
 // ErrDrain is returned by Run when requests were still under way after Config.DrainTimeout and their connections were cut.
