@@ -1,6 +1,6 @@
 module github.com/s3cam/s3cam/bench
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/asticode/go-astits v1.15.0
