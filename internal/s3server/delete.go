@@ -6,14 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"syscall"
 )
 
 // DeleteKeys removes objects and the folders that are empty without them, and returns how many objects there were to remove.
-// Keys that do not exist are passed over. It is made for many neighbours in order: their folder is opened once. A PUT into a
-// folder that is being removed makes it again. Deletes are not synced: after a power cut an object may be back.
+// Keys that do not exist are passed over. It is made for many neighbours in order: their folder is opened once. A PUT into the
+// very folder that is being removed makes it again or, seldom, is answered 500 and stored when the client repeats it. Deletes
+// are not synced: after a power cut an object may be back.
 //
 // It stops at the first error, and when ctx ends; keys[:done] have been seen to.
 func (b *Bucket) DeleteKeys(ctx context.Context, keys []string) (removed, done int, err error) {
@@ -74,6 +76,9 @@ func (d *remover) remove(key string) (bool, error) {
 
 // enter opens a folder level by level, so that no link on the way is followed.
 func (d *remover) enter(path string) error {
+	if checkParents(d.root, path) != nil {
+		return fs.ErrNotExist
+	}
 	dir, err := openFolder(d.root)
 	if err != nil {
 		return err
