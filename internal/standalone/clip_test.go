@@ -56,6 +56,10 @@ func TestClipFromEitherStore(t *testing.T) {
 		t.Skip("SKIPPED: clips are not judged because ffmpeg is missing")
 	}
 	b := s3servertest.New(t)
+	up := client(t, b, nil)
+	if err := up.List(t.Context(), "", "", 1, func([]byte, int64) bool { return false }); err != nil { // so that all of the engine runs before start looks for leaks
+		t.Fatal(err)
+	}
 	source := start(t, standalone.Config{
 		Engine:    &standalone.Engine{Dir: t.TempDir(), Volatile: true},
 		Recording: &standalone.Recording{Camera: standalone.Camera{ID: "demo", Clip: simcam.FrontDoor()}, Start: recordingStart(), Duration: 75 * time.Second},
@@ -85,7 +89,6 @@ func TestClipFromEitherStore(t *testing.T) {
 		t.Errorf("%d pictures, want %d, from picture %d of the TS", len(got), want, first)
 	}
 
-	up := client(t, b, nil)
 	for at := range 25 {
 		key := segment.Key("demo", recordingStart().Add(time.Duration(at)*3*time.Second))
 		_, _, data := get(t, source.Web+"/segments/"+key)
