@@ -47,48 +47,29 @@ const slowMs = 8_000; // of waiting, until the page says that this is not normal
 export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions = {}): Stage {
   const { settings } = app;
   const place = scope.h('div', { class: 'stage' });
-  const overlay = scope.region('div', { class: 'overlay' });
+  // A screen reader says what lasts; not each short wait, not the countdown, and nothing of one picture among many.
+  const overlay = scope.region('div', { class: 'overlay', role: o.tile === true ? undefined : 'status' });
+  const element = scope.h('div', { class: 'player' }, place, overlay.element);
   let watch: Watch | undefined;
   let status: Status = { kind: 'connecting' };
   let since = performance.now(); // when it became so
   let kindShown = '';
   const slow = (): boolean => performance.now() - since > slowMs;
 
-  /** spoken is what a screen reader says: what lasts, not each short wait. */
-  const spoken = (): string => {
-    switch (status.kind) {
-      case 'connecting':
-      case 'buffering':
-        return slow() ? settings.t.slow : '';
-      case 'silent':
-        return settings.t.silentTitle;
-      case 'noVideo':
-        return settings.t.noVideo;
-      case 'retrying':
-      case 'failed':
-        return status.kind === 'retrying' && status.reason === 'notFound' ? settings.t.notSending : reasonText(settings, status.reason);
-      case 'ended':
-        return settings.t.endOfRange;
-      case 'playing':
-      case 'paused':
-        return '';
-    }
-  };
-  const element = scope.h('div', { class: 'player' }, place, overlay.element,
-    o.tile !== true && scope.h('p', { class: 'visually-hidden', role: 'status' }, spoken));
-
   const button = (s: Scope, b: Button): HTMLElement =>
     s.h('button', { type: 'button', class: b.primary === true ? 'primary' : '', on: { click: b.click } }, b.label);
   const retry: Button = { label: () => settings.t.retry, click: () => (watch === undefined ? load() : watch.player.retry()), primary: true };
 
-  const message = (s: Scope, title: (() => string) | undefined, text: () => string, ...buttons: Button[]): Node[] => [
+  const message = (
+    s: Scope, title: (() => string) | undefined, text: () => string, buttons: readonly Button[] = [], countdown?: () => string,
+  ): Node[] => [
     s.h('div', { class: 'message' },
       title !== undefined && s.h('p', { class: 'title' }, title),
-      s.h('p', {}, text),
+      s.h('p', {}, text, countdown !== undefined && s.h('span', { 'aria-hidden': 'true' }, () => ` ${countdown()}`)),
       buttons.length > 0 && s.h('p', { class: 'actions' }, ...buttons.map((b) => button(s, b)))),
   ];
   const spinner = (s: Scope, text: () => string): Node[] => [
-    s.h('div', { class: 'message quiet' }, s.h('span', { class: 'spinner', 'aria-hidden': 'true' }), s.h('p', {}, text)),
+    s.h('div', { class: 'message quiet', 'aria-hidden': () => (slow() ? undefined : 'true') }, s.h('span', { class: 'spinner', 'aria-hidden': 'true' }), s.h('p', {}, text)),
   ];
 
   const draw = (s: Scope): Node[] => {
@@ -105,20 +86,20 @@ export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions 
         return message(s, undefined, () => t().noVideo);
       case 'retrying': {
         const why = status.reason;
-        return message(s, undefined, () => {
-          const text = why === 'notFound' ? t().notSending : reasonText(settings, why);
-          return status.kind === 'retrying' && why !== 'notFound' ? `${text} ${t().retryingIn(status.seconds)}` : text;
-        }, ...(why === 'notFound' ? [] : [retry]));
+        return why === 'notFound'
+          ? message(s, undefined, () => t().notSending)
+          : message(s, undefined, () => reasonText(settings, why), [retry],
+            () => (status.kind === 'retrying' ? t().retryingIn(status.seconds) : ''));
       }
       case 'failed': {
         const { reason, message: detail } = status;
         const more = reason === 'notFound' || detail === '' ? '' : ` (${detail})`;
         const ways = reason === 'notFound' ? o.noFootage ?? [] : [retry];
-        return message(s, undefined, () => reasonText(settings, reason) + more, ...ways);
+        return message(s, undefined, () => reasonText(settings, reason) + more, ways);
       }
       case 'ended':
         return message(s, undefined, () => t().endOfRange,
-          { label: () => t().fromStart, click: () => watch?.player.replayFromStart() }, ...o.atEnd ?? []);
+          [{ label: () => t().fromStart, click: () => watch?.player.replayFromStart() }, ...o.atEnd ?? []]);
       case 'playing':
       case 'paused':
         return [];

@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import { createRequire } from 'node:module';
+import { atEnd } from './server.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -80,7 +81,7 @@ export async function proxy(t, target) {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   state.url = `http://127.0.0.1:${server.address().port}`;
-  t.after(() => {
+  atEnd(t, () => {
     agent.destroy();
     server.closeAllConnections();
     server.close();

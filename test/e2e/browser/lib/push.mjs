@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { start, tempDir, until } from './server.mjs';
+import { atEnd, start, tempDir, until } from './server.mjs';
 
 const clip = fileURLToPath(new URL('../../../../internal/simcam/workshop.h264', import.meta.url));
 const keys = { S3CAM_S3_ACCESS_KEY: 'BROWSERTESTS', S3CAM_S3_SECRET_KEY: 'browser-tests-browser-tests-browser' };
@@ -38,6 +38,6 @@ export function push(t, store, camera, ...args) {
     child.kill('SIGINT');
     await done;
   };
-  t.after(() => child.exitCode ?? child.kill('SIGKILL'));
+  atEnd(t, () => child.exitCode ?? child.kill('SIGKILL'));
   return { done, stop };
 }

@@ -14,10 +14,35 @@ if (!binary) {
   throw new Error('S3CAM_BIN is not set: run these tests by `go test ./test/e2e/browser`');
 }
 
+const endings = new WeakMap();
+
+/** atEnd calls f when the test t is over, the latest first: pages are closed before the servers that they talk to. */
+export function atEnd(t, f) {
+  let list = endings.get(t);
+  if (list === undefined) {
+    list = [];
+    endings.set(t, list);
+    t.after(async () => {
+      const failures = [];
+      for (const end of list.reverse()) {
+        try {
+          await end();
+        } catch (e) {
+          failures.push(e);
+        }
+      }
+      if (failures.length > 0) {
+        throw failures[0];
+      }
+    });
+  }
+  list.push(f);
+}
+
 /** tempDir makes a directory that goes away with the test t. */
 export async function tempDir(t) {
   const dir = await mkdtemp(join(tmpdir(), 's3cam-browser-'));
-  t.after(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
+  atEnd(t, () => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
   return dir;
 }
 
@@ -55,7 +80,7 @@ export async function start(t, args, ready, env = {}) {
       clearTimeout(late);
     }
   };
-  t.after(stop);
+  atEnd(t, stop);
   where.catch(() => {}); // a stop after it was found is no news
   return { url: await where, lines, stop };
 }

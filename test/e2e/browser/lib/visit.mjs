@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { about, launch, open, sleep } from './chrome.mjs';
-import { demo, footage, until } from './server.mjs';
+import { atEnd, demo, footage, until } from './server.mjs';
 
 /** site starts the demo and a browser before the tests of a file and ends them after. */
 export function site() {
@@ -29,7 +29,7 @@ export function site() {
  */
 export async function visit(it, t, address, { expected, store, ...options } = {}) {
   const tab = await open(it.browser, options);
-  t.after(async () => {
+  atEnd(t, async () => {
     await tab.close();
     const bad = tab.faults.filter((f) => !expected?.test(f));
     assert.deepEqual(bad, [], 'the page went through these');
