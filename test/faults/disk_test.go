@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package faults_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// disk is a small file system of its own for the server's data: full, or read-only, when the test wants it. Without root it is a folder, and
+// neither can be had.
+type disk struct {
+	dir    string // mount point
+	kind   string // "ext4", "tmpfs", "folder"
+	source string
+}
+
+func newDisk(t testing.TB, megabytes int64) *disk {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Log("SKIPPED, NOT TESTED: full and read-only disks, because mounting one needs root")
+		return &disk{dir: t.TempDir(), kind: "folder"}
+	}
+	d := &disk{dir: t.TempDir()}
+	image := filepath.Join(t.TempDir(), "disk.img")
+	err := os.WriteFile(image, nil, 0o600)
+	if err == nil {
+		err = os.Truncate(image, megabytes<<20)
+	}
+	if err == nil {
+		_, err = command("mkfs.ext4", "-q", "-m", "0", image)
+	}
+	var loop string
+	if err == nil {
+		loop, err = command("losetup", "-f", "--show", image)
+	}
+	if err == nil {
+		t.Cleanup(func() { command("losetup", "-d", loop) })
+		err = syscall.Mount(loop, d.dir, "ext4", 0, "")
+		d.kind, d.source = "ext4", loop
+	}
+	if err != nil {
+		t.Logf("no ext4 on a loop device (%v); a tmpfs instead", err)
+		if err = syscall.Mount("s3cam-test", d.dir, "tmpfs", 0, fmt.Sprintf("size=%dm", megabytes)); err != nil {
+			t.Logf("SKIPPED, NOT TESTED: full and read-only disks, because nothing can be mounted: %v", err)
+			return &disk{dir: d.dir, kind: "folder"}
+		}
+		d.kind, d.source = "tmpfs", "s3cam-test"
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(d.dir, 0); err != nil {
+			syscall.Unmount(d.dir, syscall.MNT_DETACH)
+		}
+	})
+	return d
+}
+
+func (d *disk) mounted() bool { return d.kind != "folder" }
+
+// fill leaves so many bytes free, or fewer.
+func (d *disk) fill(leave int64) error {
+	f, err := os.Create(filepath.Join(d.dir, "ballast"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(d.dir, &st); err != nil {
+		return err
+	}
+	size := int64(st.Bavail)*st.Bsize - leave
+	for ; size > 4096; size -= size / 16 { // metadata needs some, too
+		if err = syscall.Fallocate(int(f.Fd()), 0, 0, size); !errors.Is(err, syscall.ENOSPC) {
+			break
+		}
+	}
+	return err
+}
+
+// empty takes away what fill has put there.
+func (d *disk) empty() error {
+	err := os.Remove(filepath.Join(d.dir, "ballast"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// readOnly mounts it again so; while a file is being written the kernel refuses, and it is tried again.
+func (d *disk) readOnly(on bool) error {
+	flags := uintptr(syscall.MS_REMOUNT)
+	if on {
+		flags |= syscall.MS_RDONLY
+	}
+	var err error
+	for range 400 {
+		if err = syscall.Mount(d.source, d.dir, d.kind, flags, ""); !errors.Is(err, syscall.EBUSY) {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return err
+}
