@@ -4,10 +4,12 @@ package s3server
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -27,6 +29,10 @@ func newListener(ln net.Listener, stall time.Duration) *listener {
 
 func (l *listener) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()
+	for pause := minAcceptPause; exhausted(err); pause = min(2*pause, maxAcceptPause) {
+		time.Sleep(pause)
+		nc, err = l.Listener.Accept()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +42,23 @@ func (l *listener) Accept() (net.Conn, error) {
 	l.wg.Add(1)
 	l.mu.Unlock()
 	return c, nil
+}
+
+// Pauses of a listener that cannot accept for now.
+const (
+	minAcceptPause = 5 * time.Millisecond
+	maxAcceptPause = time.Second
+)
+
+// exhausted tells whether accepting failed for want of something that comes back: file descriptors, memory, or the peer that left
+// while it waited. fasthttp takes any such error for the end of the listener and stops serving.
+func exhausted(err error) bool {
+	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // closeAll closes the connections that are still open and returns their number.

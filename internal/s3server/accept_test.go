@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package s3server
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// scripted answers Accept with errors and then with one connection.
+type scripted struct {
+	net.Listener
+	errs []error
+}
+
+func (s *scripted) Accept() (net.Conn, error) {
+	if len(s.errs) == 0 {
+		c, _ := net.Pipe()
+		return c, nil
+	}
+	err := s.errs[0]
+	s.errs = s.errs[1:]
+	return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", err)}
+}
+
+func TestAcceptOutlivesExhaustion(t *testing.T) {
+	l := newListener(&scripted{errs: []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED}}, time.Minute)
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatalf("accept after a shortage: %v", err)
+	}
+	c.Close()
+	l = newListener(&scripted{errs: []error{syscall.EINVAL}}, time.Minute)
+	if _, err := l.Accept(); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("accept on a closed listener: %v, want its error", err)
+	}
+}
