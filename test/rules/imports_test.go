@@ -83,6 +83,8 @@ var may = map[string][]string{
 	"internal/deploy":       {"deploy/cloudformation", "internal/buildinfo"},
 	"internal/provision":    {"segment"},
 	"internal/cost":         {},
+	"internal/registry":     {"internal/s3server", "internal/state", "segment"},
+	"internal/credserver":   {"internal/registry"},
 }
 
 // standardOnly lists the packages that end up in cameras: nothing but the standard library without net/http, and ours.
