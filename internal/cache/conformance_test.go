@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/s3cam/s3cam/internal/cache"
 	"github.com/s3cam/s3cam/playback"
 )
@@ -34,6 +36,14 @@ func TestEveryStoreKeepsThePromise(t *testing.T) {
 		{"DynamoDB, moto", func(t *testing.T) func() playback.WindowStore {
 			client, name := motoTable(t)
 			return func() playback.WindowStore { return openTable(t, client, name) }
+		}},
+		{"Redis, a server in this process", func(t *testing.T) func() playback.WindowStore {
+			addr := miniServer(t).Addr()
+			return func() playback.WindowStore { return openRedis(t, redisClient(t, &redis.Options{Addr: addr})) }
+		}},
+		{"Redis, a real one", func(t *testing.T) func() playback.WindowStore {
+			client := realServer(t)
+			return func() playback.WindowStore { return openRedis(t, client) }
 		}},
 	}
 	tests := []struct {

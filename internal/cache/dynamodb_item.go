@@ -74,18 +74,24 @@ func retain(w *playback.Window) time.Duration {
 
 func expiresAt(w *playback.Window) int64 { return w.Expires.Add(retain(w)).Unix() + 1 }
 
+// nextNumbers are the numbers that a window after w may not undercut.
+func nextNumbers(w *playback.Window) (msn, dsn int64) {
+	msn, dsn = w.MediaSequence+int64(len(w.Entries)), w.DiscontinuitySequence
+	for i := range w.Entries {
+		if w.Entries[i].Discontinuity {
+			dsn++
+		}
+	}
+	return msn, dsn
+}
+
 func number(n int64) *types.AttributeValueMemberN {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
 // encodeItem makes the item of the version after w. Of its entries it holds rest; refs name the parts with the others.
 func encodeItem(w playback.Window, refs []string, rest []playback.Entry, writer string) (map[string]types.AttributeValue, error) {
-	msn, dsn := w.MediaSequence+int64(len(w.Entries)), w.DiscontinuitySequence
-	for i := range w.Entries {
-		if w.Entries[i].Discontinuity {
-			dsn++
-		}
-	}
+	msn, dsn := nextNumbers(&w)
 	w.Version++
 	w.Entries = rest
 	text, err := json.Marshal(w)

@@ -83,6 +83,11 @@ func partKey(id, ref string) string { return id + "\n#" + ref }
 // saveParts stores the oldest entries of w in parts, as far as they are not there yet, and returns their names and the
 // entries that remain for the item itself.
 func (d *DynamoDB) saveParts(ctx context.Context, w playback.Window) (refs []string, rest []playback.Entry, err error) {
+	return d.parts.save(w, func(x *part, text string) error { return d.putPart(ctx, x, text) })
+}
+
+// save calls put for each part of w that is not known to be stored; put keeps it there when it succeeded.
+func (p *parts) save(w playback.Window, put func(x *part, text string) error) (refs []string, rest []playback.Entry, err error) {
 	rest = w.Entries
 	expires := expiresAt(&w)
 	var todo []func() error
@@ -97,13 +102,37 @@ func (d *DynamoDB) saveParts(ctx context.Context, w playback.Window) (refs []str
 		ref := base64.RawURLEncoding.EncodeToString(sum[:16])
 		refs = append(refs, ref)
 		pk := partKey(w.ID, ref)
-		if known := d.parts.get(pk); known != nil && known.expires >= expires {
+		if known := p.get(pk); known != nil && known.expires >= expires {
 			continue
 		}
 		x := &part{pk: pk, entries: slices.Clone(entries), expires: expires + partMargin}
-		todo = append(todo, func() error { return d.putPart(ctx, x, string(text)) })
+		todo = append(todo, func() error { return put(x, string(text)) })
 	}
 	return refs, rest, atOnce(todo)
+}
+
+// load returns the entries of the parts refs of window id, in order; get reads one that is not known, and keeps it.
+func (p *parts) load(id string, refs []string, get func(pk string) (*part, error)) ([]playback.Entry, error) {
+	found := make([][]playback.Entry, len(refs))
+	var todo []func() error
+	for i, ref := range refs {
+		pk := partKey(id, ref)
+		if known := p.get(pk); known != nil {
+			found[i] = known.entries
+			continue
+		}
+		todo = append(todo, func() error {
+			x, err := get(pk)
+			if err == nil {
+				found[i] = x.entries
+			}
+			return err
+		})
+	}
+	if err := atOnce(todo); err != nil {
+		return nil, err
+	}
+	return slices.Concat(found...), nil
 }
 
 func (d *DynamoDB) putPart(ctx context.Context, x *part, text string) error {
@@ -128,26 +157,11 @@ func (d *DynamoDB) putPart(ctx context.Context, x *part, text string) error {
 
 // loadParts puts the entries of the parts in front of those of the item.
 func (d *DynamoDB) loadParts(ctx context.Context, it *dynItem) error {
-	found := make([][]playback.Entry, len(it.parts))
-	var todo []func() error
-	for i, ref := range it.parts {
-		pk := partKey(it.window.ID, ref)
-		if known := d.parts.get(pk); known != nil {
-			found[i] = known.entries
-			continue
-		}
-		todo = append(todo, func() error {
-			x, err := d.getPart(ctx, pk)
-			if err == nil {
-				found[i] = x.entries
-			}
-			return err
-		})
-	}
-	if err := atOnce(todo); err != nil {
+	older, err := d.parts.load(it.window.ID, it.parts, func(pk string) (*part, error) { return d.getPart(ctx, pk) })
+	if err != nil {
 		return err
 	}
-	it.window.Entries = slices.Concat(append(found, it.window.Entries)...)
+	it.window.Entries = append(older, it.window.Entries...)
 	return nil
 }
 
