@@ -29,6 +29,10 @@ func TestEveryStoreKeepsThePromise(t *testing.T) {
 			m := cache.NewMemory(cache.MemoryConfig{})
 			return func() playback.WindowStore { return m }
 		}},
+		{"memory and files", func(t *testing.T) func() playback.WindowStore {
+			k := keptStore(t, t.TempDir(), now)
+			return func() playback.WindowStore { return k }
+		}},
 		{"DynamoDB, a fake in this process", func(t *testing.T) func() playback.WindowStore {
 			table := newTable(t)
 			return func() playback.WindowStore { return openTable(t, table, "cache") }

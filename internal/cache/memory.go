@@ -103,6 +103,21 @@ func (m *Memory) Save(ctx context.Context, w playback.Window) error {
 	return nil
 }
 
+// restore takes over a window from elsewhere, as it is, unless there is one.
+func (m *Memory) restore(w playback.Window) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.entries[w.ID] != nil {
+		return
+	}
+	e := &entry{w: w}
+	e.next, e.prev = e, e
+	m.entries[w.ID] = e
+	m.total += len(w.Entries)
+	m.touch(e)
+	m.shrink(e)
+}
+
 // touch makes e the one used last.
 func (m *Memory) touch(e *entry) {
 	e.prev.next, e.next.prev = e.next, e.prev

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/s3cam/s3cam/internal/cache"
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/internal/s3delivery"
 	"github.com/s3cam/s3cam/internal/s3server"
@@ -221,8 +220,12 @@ func (s *server) checkStore(ctx context.Context) error {
 
 func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	p := s.cfg.Playback
+	windows, err := s.windows()
+	if err != nil {
+		return err
+	}
 	pc := playback.Config{
-		Windows: cache.NewMemory(cache.MemoryConfig{Now: s.cfg.Now, Logger: s.log}), FirstPTS: mpegts.FirstPTS, EndPTS: mpegts.EndPTS, Now: s.cfg.Now, Logger: s.log,
+		Windows: windows, FirstPTS: mpegts.FirstPTS, EndPTS: mpegts.EndPTS, Now: s.cfg.Now, Logger: s.log,
 		ItemInPlaylist: p.ItemInPlaylist, M3U8TargetDuration: p.M3U8TargetDuration,
 		NearRealtimeReplayCachePeriod: p.NearRealtimeReplayCachePeriod, NearRealtimeReplayPrecedingPeriod: p.NearRealtimeReplayPrecedingPeriod,
 		TSClipDuration: p.TSClipDuration, MaxReplay: p.MaxReplay,
