@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/s3cam/s3cam/internal/standalone"
 )
@@ -18,6 +20,7 @@ type serveCmd struct {
 	Anonymous  bool     `group:"web" help:"Allow --http beyond this machine although anyone who reaches it can watch."`
 	Host       []string `placeholder:"NAME" group:"web" help:"Further host names under which a server on loopback answers, as behind a reverse proxy; separate several by commas."`
 	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" group:"web" help:"Origins whose pages may use the API, as https://example.org, or *; separate several by commas."`
+	CameraZone []string `placeholder:"[CAMERA=]ZONE" group:"web" help:"Time zone of a camera, as gate=Europe/Berlin, or without a name of all others: the page offers to show times as clocks there do. Separate several by commas."`
 	S3         string   `name:"s3" placeholder:"ADDR" default:"127.0.0.1:9000" group:"store" help:"Address of the embedded S3 store, to which the cameras upload."`
 
 	Keys     keyFlags      `embed:"" group:"store"`
@@ -42,8 +45,14 @@ Examples:
 }
 
 func (c *serveCmd) Run(ctx context.Context, g *globals) error {
+	zone, zones, err := cameraZones(c.CameraZone)
+	if err != nil {
+		return err
+	}
 	cfg := standalone.Config{
-		Web:      standalone.Web{Addr: c.HTTP, Anonymous: c.Anonymous, Hosts: c.Host, CORSOrigins: c.CORSOrigin},
+		Web: standalone.Web{
+			Addr: c.HTTP, Anonymous: c.Anonymous, Hosts: c.Host, CORSOrigins: c.CORSOrigin, Zone: zone, CameraZones: zones,
+		},
 		Playback: c.Play.playback(),
 		Ready:    func(a standalone.Addresses) { c.welcome(g.out, a) },
 		Logger:   c.Log.logger(g.err, slog.LevelInfo),
@@ -74,6 +83,37 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 		Dir: dir, Addr: c.S3, Region: c.Store.Region, Bucket: c.Store.Bucket, AccessKey: c.Keys.S3AccessKey, SecretKey: c.Keys.S3SecretKey,
 	}
 	return configured(standalone.Run(ctx, cfg))
+}
+
+// cameraZones reads --camera-zone: the zone of all cameras, and those of single ones.
+func cameraZones(flags []string) (string, map[string]string, error) {
+	all, zones := "", map[string]string{}
+	for _, f := range flags {
+		camera, zone, named := strings.Cut(f, "=")
+		if !named {
+			camera, zone = "", f
+		}
+		if err := zoneExists(zone); err != nil {
+			return "", nil, usage("--camera-zone %s: %w", f, err)
+		}
+		if named {
+			zones[camera] = zone
+		} else {
+			all = zone
+		}
+	}
+	return all, zones, nil
+}
+
+// zoneExists tells a misspelled name, as far as this machine has a list of time zones; browsers have their own.
+func zoneExists(name string) error {
+	if _, err := time.LoadLocation("Europe/Berlin"); err != nil {
+		return nil
+	}
+	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
+		return fmt.Errorf("%q is not a time zone, such as Europe/Berlin", name)
+	}
+	return nil
 }
 
 func (c *serveCmd) welcome(w io.Writer, a standalone.Addresses) {

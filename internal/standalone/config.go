@@ -50,6 +50,8 @@ type Web struct {
 	Anonymous   bool     // allow addresses beyond loopback although nobody has to log in
 	Hosts       []string // further host names under which a server on loopback answers
 	CORSOrigins []string
+	Zone        string            // time zone of the cameras, an IANA name; empty: not known
+	CameraZones map[string]string // that of single ones, by id
 }
 
 // Playback has the parameters of the deployment manual; zero means the default of package playback.

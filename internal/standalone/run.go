@@ -278,7 +278,7 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 
 // site is the web page. Its policy lets it load from the store when segments are not delivered by this server.
 func (s *server) site(ctx context.Context, p Playback) (http.Handler, error) {
-	var cfg webui.Config
+	cfg := webui.Config{Zone: s.cfg.Web.Zone, CameraZones: s.cfg.Web.CameraZones}
 	if p.Live != httpapi.Direct || p.Replay != httpapi.Direct {
 		origin, err := s.signers.Origin(ctx, s.cfg.Now())
 		if err != nil {
