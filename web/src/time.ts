@@ -58,6 +58,11 @@ export function isZone(name: string): boolean {
   }
 }
 
+/** zoneName returns the name of a zone as this browser writes it, whatever the case it came in. */
+export function zoneName(name: string): string {
+  return formatter(name).resolvedOptions().timeZone;
+}
+
 /** wallTime returns what a clock in zone shows at ms. Fractions of a second are cut off. */
 export function wallTime(ms: number, zone: string): WallTime {
   const floored = Math.floor(ms / second) * second;

@@ -193,7 +193,7 @@ for (const delivery of ['redirect', 'presign']) {
     const { url: fresh, store } = await empty(t, '--delivery', delivery);
     await push(t, store, 'gate', '--speed', 'max', '--start', '2024-02-29 12:00:00').done;
     push(t, store, 'gate', '--segment', '1s');
-    const page = await visit(it, t, `${fresh}/#/play/gate/2024-02-29 12:00:04?end=2024-02-29 12:00:20`, { store });
+    const page = await visit(it, t, `${fresh}/#/play/gate/2024-02-29 12:00:04?end=2024-02-29 12:00:20`, { allow: [store] });
     await plays(page);
     await keeps(page, 3);
     await footage(fresh, 'gate', 4);

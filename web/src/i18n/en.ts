@@ -2,6 +2,8 @@
 
 const plural = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
 
+const months = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
+
 export const en = {
   title: 'Cameras',
   skip: 'Skip to content',
@@ -109,8 +111,8 @@ export const en = {
   recordedDays: 'Recorded days',
   monthBefore: 'Month before',
   monthAfter: 'Month after',
-  monthName: (year: number, month: number) =>
-    `${['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'][month - 1] ?? month} ${year}`,
+  monthName: (year: number, month: number) => `${months[month - 1] ?? month} ${year}`,
+  dayName: (year: number, month: number, day: number) => `${day} ${months[month - 1] ?? month} ${year}`,
   weekdays: ['Mo', 'Tu', 'We', 'Th', 'Fr', 'Sa', 'Su'],
   dayWithFootage: (date: string) => `${date}, with footage`,
   rangesFailed: 'What is recorded could not be loaded.',

@@ -108,6 +108,7 @@ export const zh: Messages = {
   monthBefore: '上个月',
   monthAfter: '下个月',
   monthName: (year, month) => `${year} 年 ${month} 月`,
+  dayName: (year, month, day) => `${year} 年 ${month} 月 ${day} 日`,
   weekdays: ['一', '二', '三', '四', '五', '六', '日'],
   dayWithFootage: (date) => `${date}，有录像`,
   rangesFailed: '无法加载录像时段。',

@@ -30,6 +30,8 @@ export interface Source {
 
 export interface CameraPlayerOptions {
   language: string;
+  /** what a screen reader calls the player */
+  label: string;
   /** one of many pictures: silent, without buttons */
   tile?: boolean;
   /** the server's time */
@@ -80,7 +82,7 @@ export class CameraPlayer {
 
   constructor(parent: HTMLElement, options: CameraPlayerOptions) {
     this.#o = options;
-    this.#player = createPlayer(parent, options.language, options.tile === true);
+    this.#player = createPlayer(parent, options.language, options.tile === true, options.label);
     this.#player.on('xhr-hooks-ready', () => queueMicrotask(() => this.#attach()));
     this.#player.on('error', () => void this.#failed());
     this.#player.on('waiting', () => this.#waiting());

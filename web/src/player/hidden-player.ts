@@ -14,7 +14,7 @@ export class HiddenPlayer {
     this.#place.setAttribute('aria-hidden', 'true');
     this.#place.inert = true;
     document.body.append(this.#place);
-    this.#player = createPlayer(this.#place, 'en', true);
+    this.#player = createPlayer(this.#place, 'en', true, '');
   }
 
   /** picture returns the first picture of a playlist, so many pixels wide; undefined when it takes too long or cannot be played. */

@@ -23,9 +23,9 @@ export function playerKind(): 'mse' | 'managed' | 'native' {
 
 /**
  * createPlayer makes a Video.js player in the element. Moving in time is not its affair: the views have a timeline for that.
- * A tile is one of many pictures: silent, and without buttons.
+ * A tile is one of many pictures: silent, and without buttons. label is what a screen reader calls it.
  */
-export function createPlayer(parent: HTMLElement, language: string, tile: boolean): Player {
+export function createPlayer(parent: HTMLElement, language: string, tile: boolean, label: string): Player {
   const element = document.createElement('video-js');
   element.className = 'vjs-fill';
   parent.appendChild(element);
@@ -52,5 +52,6 @@ export function createPlayer(parent: HTMLElement, language: string, tile: boolea
       },
     },
   });
+  player.el().setAttribute('aria-label', label);
   return player;
 }

@@ -15,7 +15,12 @@ export interface CalendarOptions {
   choose: (dayStart: number) => void;
 }
 
-/** calendar shows a month and marks the days with footage. Answers are by the hour, so days are right in every zone. */
+const renewMs = 5 * 60_000;
+
+/**
+ * calendar shows a month and marks the days with footage. Answers are by the hour of UTC: days are right in every zone that is whole
+ * hours from it, and in the others but for footage within an hour of midnight, which may mark the day beside it too.
+ */
 export function calendar(scope: Scope, app: App, camera: string, o: CalendarOptions): Calendar {
   const { api, settings, clock } = app;
   let instant = o.time() ?? clock.now(); // any instant of the shown month
@@ -51,7 +56,9 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
     const m = month();
     const now = clock.now();
     days.show((s) => {
-      const cells: HTMLElement[] = settings.t.weekdays.map((d) => s.h('span', { class: 'weekday', 'aria-hidden': 'true' }, d));
+      let shownDate = '';
+      s.follow(() => { shownDate = formatDate(o.time() ?? now, settings.zone); }); // once for all days
+      const cells: HTMLElement[] = settings.t.weekdays.map((_, i) => s.h('span', { class: 'weekday', 'aria-hidden': 'true' }, () => settings.t.weekdays[i] ?? ''));
       // Weeks begin on Monday; the day of the week of a date does not depend on the zone.
       const lead = (new Date(Date.UTC(m.year, m.month - 1, 1)).getUTCDay() + 6) % 7;
       for (let i = 0; i < lead; i++) {
@@ -61,15 +68,14 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
         const start = at;
         const date = formatDate(start, settings.zone);
         const has = marked.has(date);
+        const { year, month: number, day } = wallTime(start, settings.zone);
+        const name = (): string => settings.t.dayName(year, number, day);
         cells.push(s.h('button', {
           type: 'button', class: has ? 'day has' : 'day', disabled: start > now,
-          'aria-label': () => (has ? settings.t.dayWithFootage(date) : date),
-          'aria-current': () => {
-            const shown = o.time() ?? now;
-            return formatDate(shown, settings.zone) === date ? 'date' : undefined;
-          },
+          'aria-label': () => (has ? settings.t.dayWithFootage(name()) : name()),
+          'aria-current': () => (shownDate === date ? 'date' : undefined),
           on: { click: () => { turned = false; o.choose(start); } },
-        }, String(wallTime(start, settings.zone).day)));
+        }, String(day)));
       }
       return cells;
     });
@@ -79,9 +85,12 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
     const mine = ++asked;
     const m = month();
     const end = Math.min(m.end, clock.now());
-    loaded = `${m.year}-${m.month} ${settings.zone}`;
-    marked = new Set();
-    draw();
+    const key = `${m.year}-${m.month} ${settings.zone}`;
+    if (key !== loaded) {
+      loaded = key;
+      marked = new Set();
+      draw();
+    }
     if (end <= m.start) {
       return;
     }
@@ -94,12 +103,16 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
       return;
     }
     status.show(() => []);
+    const found = new Set<string>();
     for (const r of reply.kind === 'ok' ? reply.value.ranges : []) {
       for (let at = Math.max(r.start, m.start); at < Math.min(r.end, m.end); at = dayOf(at, settings.zone).end) {
-        marked.add(formatDate(at, settings.zone));
+        found.add(formatDate(at, settings.zone));
       }
     }
-    draw();
+    if (found.size !== marked.size || [...found].some((d) => !marked.has(d))) { // else what has the focus keeps it
+      marked = found;
+      draw();
+    }
   };
   const fill = (): void => {
     void load();
@@ -116,5 +129,11 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
     }
   });
   void load();
+  scope.every(renewMs, () => {
+    if (!document.hidden) {
+      void load();
+    }
+  });
+  app.connection.onBack(() => void load(), scope.signal);
   return { element };
 }

@@ -127,6 +127,7 @@ export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions 
     watch = new code.Watch(place, {
       ...showing,
       tile: o.tile === true,
+      label: showing.camera,
       recordedAt: o.recordedAt ?? (() => undefined),
       crossGaps: o.crossGaps === true,
       api: app.api,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Settings } from '../settings';
-import { formatOffset, isZone } from '../time';
+import { formatOffset, isZone, zoneName } from '../time';
 import { dialog } from './dialog';
 
 /** pickZone lets the viewer choose any time zone by name. cancelled is called when the dialog is left without a choice. */
@@ -31,7 +31,7 @@ export function pickZone(settings: Settings, cancelled: () => void): void {
             return;
           }
           chosen = true;
-          settings.zoneChoice = allZones().find((z) => z.toLowerCase() === name.toLowerCase()) ?? name;
+          settings.zoneChoice = zoneName(name);
           close();
         },
       },

@@ -13,7 +13,7 @@ const keys = { S3CAM_S3_ACCESS_KEY: 'BROWSERTESTS', S3CAM_S3_SECRET_KEY: 'browse
 /** empty starts `s3cam serve` on an empty directory: its page's address and its store's. */
 export async function empty(t, ...args) {
   const data = await tempDir(t);
-  const s = await start(t, ['serve', '--http', '127.0.0.1:0', '--s3', '127.0.0.1:0', '--data', data, ...args],
+  const s = await start(t, ['serve', '--anonymous', '--http', '127.0.0.1:0', '--s3', '127.0.0.1:0', '--data', data, ...args],
     /serves (http:\/\/127\.0\.0\.1:\d+)\//, keys);
   const store = await until('the store address', () =>
     s.lines.map((line) => /endpoint\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1]).find((url) => url !== undefined));

@@ -16,6 +16,7 @@ export function site() {
     await footage(it.url, 'front-door', 3);
   });
   after(async () => {
+    await it.also?.();
     for (const f of lifetime.hooks.reverse()) {
       await f();
     }
@@ -24,17 +25,17 @@ export function site() {
 }
 
 /**
- * visit opens a page for the test t and holds everything against it at the end, unless expected allows it. store is a
- * second origin that the page may talk to.
+ * visit opens a page for the test t and holds everything against it at the end, unless expected allows it. allow are
+ * further origins that the page may talk to.
  */
-export async function visit(it, t, address, { expected, store, ...options } = {}) {
+export async function visit(it, t, address, { expected, allow = [], ...options } = {}) {
   const tab = await open(it.browser, options);
   atEnd(t, async () => {
     await tab.close();
     const bad = tab.faults.filter((f) => !expected?.test(f));
     assert.deepEqual(bad, [], 'the page went through these');
-    const origin = new URL(address).origin;
-    assert.deepEqual(tab.requests.filter((r) => ![origin, store ?? origin].includes(new URL(r).origin) && !/^(blob|data):/.test(r)), [], 'requests elsewhere');
+    const origins = [new URL(address === 'about:blank' ? it.url : address).origin, ...allow];
+    assert.deepEqual(tab.requests.filter((r) => !origins.includes(new URL(r).origin) && !/^(blob|data):/.test(r)), [], 'requests elsewhere');
   });
   await tab.page.goto(address);
   return tab.page;

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Every view through the eyes of axe-core, light and dark, and the page by keyboard alone.
+
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { describe, test } from 'node:test';
+import { empty } from './lib/push.mjs';
+import { until } from './lib/server.mjs';
+import { plays, site, visit } from './lib/visit.mjs';
+
+const { source } = createRequire(import.meta.url)('axe-core');
+const it = site();
+
+/** clean asserts that axe finds nothing wrong with the page as it is. */
+async function clean(page, what) {
+  await page.evaluate(source); // not a script element: the page's policy would refuse it
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const found = violations.map((v) => `${v.id}: ${v.help}\n${v.nodes.map((n) => `    ${n.target.join(' ')}  ${n.failureSummary.replaceAll('\n', ' ')}`).join('\n')}`);
+  assert.deepEqual(found, [], what);
+}
+
+for (const colorScheme of ['light', 'dark']) {
+  describe(`axe-core finds nothing, ${colorScheme}`, () => {
+    const playing = (page) => page.waitForSelector('.player[data-status=playing]', { timeout: 30_000 });
+    const views = [
+      ['the wall', '/#/', (page) => page.waitForSelector('.tile .player[data-status=playing]', { timeout: 30_000 })],
+      ['live', '/#/live/front-door', playing],
+      ['a replay with the clip panel open', '/#/play/demo/2021-01-01 00:00:05', async (page) => {
+        await playing(page);
+        await page.keyboard.press('i');
+      }],
+      ['the end of a range', '/#/play/demo/2021-01-01 00:00:00?end=2021-01-01 00:00:03',
+        (page) => page.waitForSelector('.player[data-status=ended]', { timeout: 30_000 })],
+      ['no footage', '/#/play/demo/2022-01-01 00:00:00', (page) => page.waitForSelector('.player[data-status=failed]')],
+      ['cameras together', '/#/sync/front-door/workshop/demo',
+        (page) => page.waitForSelector('.tile .player[data-status=playing]', { timeout: 30_000 })],
+      ['no such page', '/#/nowhere', (page) => page.waitForSelector('.notice')],
+      ['the list of keys', '/#/play/demo/2021-01-01 00:00:05', async (page) => {
+        await playing(page);
+        await page.keyboard.press('?');
+        await page.waitForSelector('dialog[open] kbd');
+      }],
+      ['the choice of a zone', '/#/nowhere', async (page) => {
+        await page.locator('header select.zone').selectOption('other');
+        await page.waitForSelector('dialog[open] input');
+      }],
+      ['a server that is away', '/#/', async (page) => {
+        await page.waitForSelector('.tile');
+        await page.route(/cameras|m3u8/, (route) => route.abort('connectionrefused'));
+        await page.waitForSelector('.banner:not([hidden])', { timeout: 20_000 });
+      }, /request|console/],
+    ];
+    for (const [name, address, ready, expected] of views) {
+      test(name, async (t) => {
+        const page = await visit(it, t, `${it.url}${address}`, { colorScheme, expected });
+        await ready(page);
+        await clean(page, name);
+      });
+    }
+    test('the first run', async (t) => {
+      const { url } = await empty(t);
+      const page = await visit(it, t, `${url}/#/`, { colorScheme });
+      await page.waitForSelector('.notice pre');
+      await clean(page, 'first run');
+    });
+  });
+}
+
+describe('by keyboard', () => {
+  test('what has the focus can be seen, in the order of the page, and nothing holds it', async (t) => {
+    const page = await visit(it, t, `${it.url}/#/play/demo/2021-01-01 00:00:05`);
+    await plays(page);
+    await page.evaluate(() => { document.activeElement?.blur(); });
+    const seen = [];
+    for (let i = 0; i < 90; i++) {
+      await page.keyboard.press('Tab');
+      const at = await page.evaluate(() => {
+        const e = document.activeElement;
+        if (e === null || e === document.body) {
+          return undefined;
+        }
+        const s = getComputedStyle(e);
+        const r = e.getBoundingClientRect();
+        return {
+          name: e.getAttribute('aria-label') ?? e.textContent.trim().slice(0, 40), outline: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0,
+          shadow: s.boxShadow !== 'none' || s.textShadow !== 'none', size: r.width * r.height, video: e.closest('.video-js') !== null,
+        };
+      });
+      if (at === undefined) {
+        break;
+      }
+      seen.push(at);
+    }
+    assert.ok(seen.length > 25 && seen.length < 90, `${seen.length} stops`);
+    assert.deepEqual(seen.filter((s) => !s.outline && !s.shadow).map((s) => s.name), [], 'no focus ring');
+    assert.deepEqual(seen.filter((s) => s.size === 0 && !s.video).map((s) => s.name), [], 'focus on something that is not there');
+    const names = seen.map((s) => s.name);
+    for (const name of ['Time zone', 'Timeline', 'Speed', 'Live', 'Previous recording']) {
+      assert.ok(names.includes(name), `${name} is reached: ${names.join(', ')}`);
+    }
+    assert.ok(names.indexOf('Live') < names.indexOf('Timeline'));
+  });
+
+  test('the timeline says the moment when it is moved, and not while it plays', async (t) => {
+    const page = await visit(it, t, `${it.url}/#/play/demo/2021-01-01 00:01:00`);
+    await plays(page);
+    const bar = page.locator('.timeline');
+    await bar.focus();
+    const text = () => bar.getAttribute('aria-valuetext');
+    const before = await text();
+    assert.match(before, /^2021-01-01 08:01:\d\d Asia\/Shanghai, UTC\+08:00$/);
+    await page.evaluate(() => {
+      window.s3camSaid = 0;
+      new MutationObserver((l) => { window.s3camSaid += l.length; })
+        .observe(document.querySelector('.timeline'), { attributes: true, attributeFilter: ['aria-valuetext', 'aria-valuenow'] });
+    });
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    assert.equal(await page.evaluate(() => window.s3camSaid), 0, 'times announced while it plays');
+    await page.keyboard.press('ArrowUp');
+    await until('a minute on', async () => /08:02:\d\d/.test(await text()));
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('PageUp');
+    await page.keyboard.press('PageUp');
+    await page.keyboard.press('Home');
+    await page.getByText(/no footage|Connecting|Waiting/i).first().waitFor({ timeout: 5_000 }).catch(() => {});
+    const span = () => bar.evaluate((e) => Number(e.ariaValueMax) - Number(e.ariaValueMin));
+    const wide = await span();
+    await bar.focus();
+    await page.keyboard.press('+');
+    await until('zoomed in', async () => (await span()) < wide);
+    await page.keyboard.press('-');
+    await until('and out', async () => (await span()) === wide);
+  });
+
+  test('"?" lists the keys, Escape closes the list and the page has the keys again', async (t) => {
+    const page = await visit(it, t, `${it.url}/#/play/demo/2021-01-01 00:01:00`);
+    await plays(page);
+    await page.keyboard.press('?');
+    const list = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
+    await list.waitFor();
+    assert.ok(await list.locator('kbd').count() >= 15);
+    await page.keyboard.press('Space');
+    assert.equal(await page.evaluate(() => document.querySelector('video').paused), false, 'keys belong to the list');
+    if (await list.isVisible()) { // the space bar pressed its close button
+      await page.keyboard.press('Escape');
+    }
+    await list.waitFor({ state: 'hidden' });
+    await page.locator('h1').click();
+    await page.keyboard.press('Space');
+    await until('paused', () => page.evaluate(() => document.querySelector('video').paused));
+  });
+});
