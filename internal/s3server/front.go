@@ -63,7 +63,7 @@ func newFront(cfg *Config, gw *gateway) (*fasthttp.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &front{inner: app.Handler(), log: cfg.Logger, origins: cfg.CORSOrigins, domain: cfg.VirtualDomain}
+	f := &front{inner: app.Handler(), log: cfg.Logger, onRequest: cfg.OnRequest, origins: cfg.CORSOrigins, domain: cfg.VirtualDomain}
 	theirs := app.Server()
 	return &fasthttp.Server{
 		Handler:            f.handle,
@@ -103,6 +103,8 @@ type front struct {
 	log     *slog.Logger
 	origins []string
 	domain  string // of buckets in host names; empty: none
+
+	onRequest func(method string, status int, took time.Duration) // may be nil
 }
 
 func (f *front) handle(ctx *fasthttp.RequestCtx) {
@@ -136,6 +138,9 @@ func (f *front) handle(ctx *fasthttp.RequestCtx) {
 			h.Set("Access-Control-Allow-Origin", allow)
 			h.Set("Access-Control-Expose-Headers", corsExpose)
 		}
+	}
+	if f.onRequest != nil {
+		f.onRequest(string(ctx.Method()), ctx.Response.StatusCode(), time.Since(start))
 	}
 	if f.log.Enabled(ctx, slog.LevelDebug) { // without the query, which may hold a signature
 		f.log.Debug("S3 request", "method", string(ctx.Method()), "path", string(ctx.URI().PathOriginal()),
@@ -175,6 +180,9 @@ func (f *front) badRequest(ctx *fasthttp.RequestCtx, err error) {
 		answer = s3err.GetAPIError(s3err.ErrIncompleteBody)
 	}
 	fail(ctx, answer)
+	if f.onRequest != nil {
+		f.onRequest(string(ctx.Method()), ctx.Response.StatusCode(), 0)
+	}
 }
 
 // quiet is what fasthttp logs: the connections that it gave up.

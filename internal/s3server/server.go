@@ -110,9 +110,12 @@ func (s *Server) listen() error {
 			return err
 		}
 	}
-	ln, err := net.Listen("tcp", s.cfg.Addr)
-	if err != nil {
-		return listenError(s.cfg.Addr, err)
+	ln := s.cfg.Listener
+	if ln == nil {
+		var err error
+		if ln, err = net.Listen("tcp", s.cfg.Addr); err != nil {
+			return listenError(s.cfg.Addr, err)
+		}
 	}
 	s.ln = newListener(ln, s.cfg.StallTimeout)
 	host, port, _ := net.SplitHostPort(ln.Addr().String())
