@@ -182,7 +182,13 @@ func (s *Scanner) decide() (cut int, ok bool) {
 func (s *Scanner) decideSlice() (cut int, ok bool) {
 	var h sliceHeader
 	var r bitReader
-	err := s.sets.parseSlice(s.buf[s.nal:min(len(s.buf), s.nal+maxSliceProbe)], &h, &r)
+	// The head of the next NAL unit, or zero bytes that may belong to its start code, must not be read as part of this one: whether they are
+	// there yet is an accident of reading.
+	b := s.buf[s.nal:min(len(s.buf), s.nal+maxSliceProbe)]
+	if end := indexStartCode(b); end >= 0 {
+		b = b[:end]
+	}
+	err := s.sets.parseSlice(trimZeros(b), &h, &r)
 	if err != nil && !s.sliceComplete() {
 		return 0, false
 	}
