@@ -22,7 +22,7 @@ type scanner struct {
 
 // stringsOf returns the strings of the object that text is, and of the objects in it, with their path as name: {"a":{"b":"c"}} is
 // a.b = c. Of a repeated name the last one counts, as in encoding/json. Only the form of other values is checked, of what is in arrays, and
-// of what has a name with a dot. More than 16 levels are refused.
+// of what has an empty name or one with a dot. More than 16 levels are refused.
 func stringsOf(text []byte) (map[string]string, error) {
 	s := scanner{b: text}
 	found := map[string]string{}
@@ -99,7 +99,7 @@ func (s *scanner) object(name string, found map[string]string, depth int) bool {
 			return false
 		}
 		in := found
-		if strings.Contains(key, ".") {
+		if key == "" || strings.Contains(key, ".") { // else what is in it would look like its neighbours
 			in = nil
 		}
 		if name != "" {

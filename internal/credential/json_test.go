@@ -31,7 +31,7 @@ func judge(text []byte) (found map[string]string, ok, deep bool) {
 		case map[string]any:
 			for k, e := range v {
 				switch {
-				case path == "-" || strings.Contains(k, "."):
+				case path == "-" || k == "" || strings.Contains(k, "."):
 					walk("-", e, depth+1)
 				case path == "":
 					walk(k, e, depth+1)
