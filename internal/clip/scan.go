@@ -82,7 +82,7 @@ func (c *Clip) scan(s *segment.Segment, data []byte, start, end int64) (scan, er
 			out.first = it.pts
 			fallthrough
 		case it.idr && it.pts <= start:
-			out.begin = entry{at: it.pts, delay: max(0, it.pts-it.dts), sets: out.sets.Append(nil)}
+			out.begin = entry{at: it.pts, delay: delayOf(it.pts, it.dts), sets: out.sets.Append(nil)}
 		case out.pictures == 0:
 			continue // what comes before an IDR cannot be decoded alone
 		}
@@ -137,4 +137,15 @@ func (s *scan) newSets(known []byte) bool {
 		}
 	}
 	return false
+}
+
+// maxDelay is more than any decoder may hold back: 16 pictures (H.264 A.3.1) at one per second.
+const maxDelay = 16 * segment.Timescale
+
+// delayOf is PTS - DTS of a picture; time stamps that cannot be so tell nothing.
+func delayOf(pts, dts int64) int64 {
+	if d := pts - dts; d > 0 && d <= maxDelay {
+		return d
+	}
+	return 0
 }

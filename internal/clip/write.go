@@ -172,7 +172,7 @@ func (m *remux) show(it *item) error {
 	by := m.shift - m.cut - m.c.start
 	pts, dts := it.pts+by, it.dts+by
 	if it.idr {
-		m.delay = max(0, pts-dts)
+		m.delay = delayOf(pts, dts)
 	}
 	if m.res.Pictures > 0 {
 		if dts <= m.dts {
