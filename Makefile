@@ -12,11 +12,13 @@ DEVICE := ./test/size/... ./test/dist/... ./test/device/...
 TARGETS  ?= all
 SOAK     ?= 30m
 FUZZTIME ?= 10s
+FOR      ?= 10m
+BODY     ?= 524288
 export PATH := $(CURDIR)/build/node/bin:$(CURDIR)/build/py/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo agent csdk dist lambda deps test lint test-go test-386 test-csdk test-device test-aws test-web test-browser test-long soak fuzz \
-        bench bench-device web clips clean
+        bench bench-load bench-device web clips clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +54,7 @@ lint: ## formatting and vet
 
 test-go: ## Go tests with the race detector
 	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/(csdk/tests|test/size|test/dist|test/device)(/|$$)|/test/aws$$')
+	cd bench && $(GO) test -race -count=1 ./load
 
 test-386: ## the same for the pure packages as a 32-bit program
 	GOARCH=386 CGO_ENABLED=0 $(GO) test -timeout 10m $(GO386)
@@ -86,6 +89,9 @@ fuzz: ## each fuzz target for FUZZTIME (default 10s)
 bench: ## side-by-side measurements against ffmpeg, astits, aws-sdk-go-v2, nginx (needs valgrind, libavformat-dev, wrk)
 	@scripts/deps.sh bench
 	cd bench && ./run.sh
+
+bench-load: ## 450 cameras and 500 viewers on one server for FOR (default 10m), segments of BODY bytes: latencies, and an audit that nothing was lost
+	cd bench && ./run.sh -part load -for $(FOR) -body $(BODY)
 
 bench-device: ## what the agent costs on a camera: flash, memory, instructions per byte (10 minutes)
 	@scripts/deps.sh

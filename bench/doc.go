@@ -6,6 +6,9 @@
 //	bench -only NAME -passes N -pack FILE   run one candidate N times over the input (what valgrind counts)
 //	bench report                            run everything and print the tables
 //
+// Part load is no comparison: it puts a fleet of cameras and viewers on one server, measures latencies and audits for losses
+// (package load).
+//
 // Instructions are slopes between two numbers of passes under valgrind, so that start-up cancels out. Times are CPU time
 // (user + system) of interleaved rounds, medians, and only ever compared as ratios within the run.
 package main

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
+	fleet "github.com/s3cam/s3cam/bench/load"
 	"github.com/s3cam/s3cam/bench/serve"
 )
 
@@ -28,7 +30,14 @@ func run(args []string, stdout, stderr io.Writer) error {
 	dir := fs.String("dir", "../build/bench", "where inputs and helper programs are kept")
 	libav := fs.String("libav", "", "the program built from libav/mux.c; empty leaves libavformat out")
 	s3cam := fs.String("s3cam", "", "the s3cam program; empty leaves serving out")
-	part := fs.String("part", "", "report one part only: mux, presign, list, put, replay, clip, serve")
+	part := fs.String("part", "", "report one part only: mux, presign, list, put, replay, clip, serve, load")
+	crowd := fleet.Config{Cameras: 450, Viewers: 500, Segment: 3 * time.Second, Log: stdout}
+	fs.IntVar(&crowd.Cameras, "cameras", crowd.Cameras, "part load: how many cameras")
+	fs.IntVar(&crowd.Viewers, "viewers", crowd.Viewers, "part load: how many viewers")
+	fs.IntVar(&crowd.Body, "body", 128<<10, "part load: bytes of a segment of 3 s; 5 Mbit/s are 1875000")
+	fs.DurationVar(&crowd.For, "for", time.Minute, "part load: how long")
+	fs.DurationVar(&crowd.Keep, "keep", time.Minute, "part load: how long segments are kept, for want of space")
+	fs.StringVar(&crowd.Dir, "store", "", "part load: where the store's directory is made, instead of -dir")
 	bare := fs.String("bare", "", "serve this folder's bodies with a bare net/http handler, as the peer of -part serve")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -42,7 +51,10 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if *bare != "" {
 		return serve.Bare(*bare, stdout)
 	}
-	return report(config{*dir, *libav, *s3cam, *part}, stdout)
+	if crowd.S3cam = *s3cam; crowd.Dir == "" {
+		crowd.Dir = *dir
+	}
+	return report(config{*dir, *libav, *s3cam, *part, crowd}, stdout)
 }
 
 func runOnly(name, pack, dir string, passes int, stdout io.Writer) error {

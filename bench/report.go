@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	fleet "github.com/s3cam/s3cam/bench/load"
 )
 
 // goals collects what was promised and whether it holds.
@@ -30,7 +32,10 @@ func (g *goals) atMost(what string, got, limit float64, unit string) {
 }
 
 // config says where the programs and inputs of a report are, and which part of it is wanted.
-type config struct{ dir, libav, s3cam, part string }
+type config struct {
+	dir, libav, s3cam, part string
+	crowd                   fleet.Config
+}
 
 func report(cfg config, out io.Writer) error {
 	if err := os.MkdirAll(cfg.dir, 0o755); err != nil {
@@ -55,6 +60,7 @@ func report(cfg config, out io.Writer) error {
 		{"replay", reportReplay},
 		{"clip", func(g *goals) error { return reportClip(g, cfg.dir) }},
 		{"serve", func(g *goals) error { return reportServe(g, cfg.dir, cfg.s3cam) }},
+		{"load", func(g *goals) error { return reportLoad(g, cfg.crowd) }},
 	}
 	known := false
 	for _, p := range parts {
