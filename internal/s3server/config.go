@@ -41,10 +41,6 @@ const (
 type Config struct {
 	Dir    string // root of the buckets; created when missing. Made absolute by New
 	Addr   string // host:port to listen on; port 0 picks a free one (see Server.URL). Default DefaultAddr
-	// Listener, when set, is what the port is served on in place of Addr, as one that systemd keeps open over a restart. It is
-	// the Server's from then on.
-	Listener net.Listener
-
 	Region string // region that clients sign for. Default DefaultRegion
 	Bucket string // created when missing; Server's own read methods work on it. Default DefaultBucket
 
@@ -73,6 +69,10 @@ type Config struct {
 	// OnStored, when set, is called after an object was published and before its request is answered, on the request's
 	// goroutine; several calls may run at once. key is the key as stored (slashes folded). It must not block for long.
 	OnStored func(bucket, key string, size int64)
+
+	// Listener, when set, is what the port is served on in place of Addr, as one that systemd keeps open over a restart. It is
+	// the Server's from then on.
+	Listener net.Listener
 
 	// OnRequest, when set, is called after each request, on its goroutine: method as sent, status, and the time from its head
 	// to its answer. It must not block.

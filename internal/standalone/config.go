@@ -22,9 +22,15 @@ type Config struct {
 
 	Web      Web
 	Playback Playback
+	Cache    CacheStore
+	Metrics  Metrics
+	Limits   Limits
 
 	Cameras   []Camera   // simulated; need Engine
 	Recording *Recording // put into the store at the start unless it is there; needs Engine
+
+	Listeners Listeners
+	AccessLog bool // log each request of the web server
 
 	// Ready is called once, when everything can be reached.
 	Ready func(Addresses)
@@ -89,6 +95,8 @@ type Recording struct {
 type Addresses struct {
 	Web string // base URL of the page and the API
 
+	Metrics string // URL of the metrics' own address, empty without one
+
 	S3                   string // endpoint URL of the embedded store, empty for an external one
 	Bucket, Region       string
 	AccessKey, SecretKey string // of the embedded store
@@ -134,6 +142,9 @@ func (c *Config) problem() error {
 	if !loopback && !c.Web.Anonymous {
 		return hinted(fmt.Errorf("--http %s can be reached from other machines, and anyone who reaches it could watch", c.Web.Addr),
 			"keep 127.0.0.1 and put a reverse proxy with a login before it, or add --anonymous if everyone may watch")
+	}
+	if err := c.Metrics.problem(); err != nil {
+		errs = append(errs, err)
 	}
 	if e := c.Engine; e != nil {
 		if _, err := onLoopback(e.Addr, "--s3"); err != nil {

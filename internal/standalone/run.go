@@ -61,6 +61,7 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 		return err
 	}
+	s.ops.began.Store(true)
 	if cfg.Ready != nil {
 		cfg.Ready(s.addresses)
 	}
@@ -85,6 +86,7 @@ type server struct {
 	service  *playback.Service
 	web      *http.Server
 	signers  *s3delivery.Signers
+	ops      ops
 	cameras  group
 	webGroup group
 	engines  group
@@ -120,8 +122,11 @@ func (g *group) stop() {
 }
 
 func (s *server) start(ctx context.Context) error {
+	if err := s.startOps(ctx); err != nil {
+		return err
+	}
 	// The web address first: it is what people mistype.
-	l, err := listen(s.cfg.Web.Addr, s.cfg.Web.Fallback, "--http")
+	l, err := s.listenWeb()
 	if err != nil {
 		return err
 	}
@@ -156,7 +161,7 @@ func (s *server) startEngine(ctx context.Context) error {
 	}
 	cfg := s3server.Config{
 		Dir: e.Dir, Addr: e.Addr, Region: e.Region, Bucket: e.Bucket, AccessKey: cred.AccessKey, SecretKey: cred.SecretKey,
-		Logger: s.log, OnStored: s.stored,
+		Logger: s.log, OnStored: s.stored, OnRequest: s.ops.metrics.S3Request, Listener: s.cfg.Listeners.S3,
 	}
 	if e.Volatile {
 		cfg.Durability = s3server.DurabilityNone
@@ -180,15 +185,17 @@ func (s *server) startEngine(ctx context.Context) error {
 	if err != nil {
 		return configError{err}
 	}
-	s.addresses = Addresses{
-		S3: s.engine.URL(), Bucket: e.Bucket, Region: s.engine.Region(), AccessKey: cred.AccessKey, SecretKey: string(cred.SecretKey),
-		KeyFile: cred.File, KeyMade: cred.Created,
-	}
+	s.addresses.S3, s.addresses.Bucket, s.addresses.Region = s.engine.URL(), e.Bucket, s.engine.Region()
+	s.addresses.AccessKey, s.addresses.SecretKey = cred.AccessKey, string(cred.SecretKey)
+	s.addresses.KeyFile, s.addresses.KeyMade = cred.File, cred.Created
 	return nil
 }
 
 // engineAddr finds out whether the port is free, which the engine would only say in its own words.
 func (s *server) engineAddr(e *Engine) (string, error) {
+	if s.cfg.Listeners.S3 != nil {
+		return e.Addr, nil
+	}
 	l, err := listen(e.Addr, e.Fallback, "--s3")
 	if err != nil {
 		return "", err
@@ -203,6 +210,7 @@ func (s *server) stored(bucket, key string, size int64) {
 		return
 	}
 	if camera, start, ok := segment.ParseKey(key); ok {
+		s.ops.metrics.Stored(camera, start, size)
 		s.service.Stored(camera, segment.Segment{Key: start, Start: start, Size: size})
 	}
 }
@@ -214,13 +222,13 @@ func (s *server) checkStore(ctx context.Context) error {
 	if err := s.client.List(ctx, "", "", 1, func([]byte, int64) bool { return false }); err != nil {
 		return StoreError(s.client.Bucket(), err)
 	}
-	s.addresses = Addresses{Bucket: s.client.Bucket()}
+	s.addresses.Bucket = s.client.Bucket()
 	return nil
 }
 
 func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	p := s.cfg.Playback
-	windows, err := s.windows()
+	windows, err := s.openWindows(ctx)
 	if err != nil {
 		return err
 	}
@@ -248,11 +256,12 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	} else {
 		pc.Store, pc.Heads, hc.Objects = s.client, s.client, s3delivery.Objects{Client: s.client}
 	}
+	s.observeStore(&pc)
 	service, err := playback.New(pc)
 	if err != nil {
 		return configError{err}
 	}
-	hc.Playback = service
+	hc.Playback = s.observePlayback(service)
 	if hc.CheckHost, err = onLoopback(s.cfg.Web.Addr, "--http"); err != nil {
 		return err
 	}
@@ -262,9 +271,10 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	}
 	s.service = service
 	s.web = &http.Server{
-		Handler: boundBodies(handler, bodyTimeout), ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: s.observed(boundBodies(handler, bodyTimeout)), ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	s.watchCameras(ctx, service)
 	s.addresses.Web = browserURL(l)
 	s.log.Info("web server ready", "url", s.addresses.Web)
 	s.webGroup.run(ctx, s.failed, func(context.Context) error {
@@ -292,6 +302,7 @@ func (s *server) site(ctx context.Context, p Playback) (http.Handler, error) {
 // stop ends the parts in the order in which the bytes flow.
 func (s *server) stop(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
+	s.drain()
 	s.cameras.stop()
 	if s.web != nil {
 		drain, cancel := context.WithTimeout(ctx, webDrain)
@@ -308,4 +319,5 @@ func (s *server) stop(ctx context.Context) {
 	if s.client != nil {
 		s.client.Close()
 	}
+	s.stopOps()
 }
