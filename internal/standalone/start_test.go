@@ -69,6 +69,7 @@ func TestStartFailures(t *testing.T) {
 	engine := func(dir string) *standalone.Engine { return &standalone.Engine{Dir: dir, Addr: "127.0.0.1:0"} }
 
 	web := standalone.Web{Addr: "127.0.0.1:0"}
+	loopbackOnly := standalone.Access{LoopbackOnly: true}
 	tests := []struct {
 		name       string
 		cfg        standalone.Config
@@ -78,8 +79,8 @@ func TestStartFailures(t *testing.T) {
 		{"the store's port is taken", standalone.Config{Engine: &standalone.Engine{Dir: t.TempDir(), Addr: busy}, Web: web}, "--s3 " + busy, "--s3"},
 		{"the address is none", standalone.Config{Engine: engine(t.TempDir()), Web: standalone.Web{Addr: "8080"}}, `"8080"`, "127.0.0.1:8080"},
 		{"the address belongs to somebody else", standalone.Config{Engine: engine(t.TempDir()), Web: standalone.Web{Addr: "192.0.2.1:8080", Anonymous: true}}, "does not have", "--http"},
-		{"all interfaces without a login", standalone.Config{Engine: engine(t.TempDir()), Web: standalone.Web{Addr: ":0"}}, "anyone", "--anonymous"},
-		{"another interface without a login", standalone.Config{Engine: engine(t.TempDir()), Web: standalone.Web{Addr: "192.0.2.1:0"}}, "anyone", "--anonymous"},
+		{"all interfaces without a login", standalone.Config{Engine: engine(t.TempDir()), Web: standalone.Web{Addr: ":0"}, Access: loopbackOnly}, "anyone", "--anonymous"},
+		{"another interface without a login", standalone.Config{Engine: engine(t.TempDir()), Web: standalone.Web{Addr: "192.0.2.1:0"}, Access: loopbackOnly}, "anyone", "--anonymous"},
 		{"the data directory is a file", standalone.Config{Engine: engine(file), Web: web}, "not a directory", "--data"},
 		{"the data directory is below a file", standalone.Config{Engine: engine(filepath.Join(file, "x")), Web: web}, "not a directory", "--data"},
 		{"the data directory is in use", standalone.Config{Engine: engine(shared), Web: web}, "in use by another process", "data directory"},
@@ -114,7 +115,7 @@ func TestFallbackToFreePorts(t *testing.T) {
 func client(t *testing.T, b *s3servertest.Bucket, change func(*s3.Config)) *s3.Client {
 	t.Helper()
 	cfg := s3.Config{Endpoint: b.URL, Region: b.Region, Bucket: b.Name(), PathStyle: true, Credentials: s3.Static(b.AccessKey, s3.Secret(b.SecretKey), ""),
-		MaxAttempts: 1, TryTimeout: 300 * time.Millisecond}
+		MaxAttempts: 1, TryTimeout: 3 * time.Second}
 	if change != nil {
 		change(&cfg)
 	}
