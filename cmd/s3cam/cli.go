@@ -32,6 +32,7 @@ var groups = []kong.Group{
 	{Key: "playback", Title: "Playback:"},
 	{Key: "web", Title: "Web:"},
 	{Key: "parameters", Title: "Parameters of the stack:"},
+	{Key: "operation", Title: "Operation:"},
 	{Key: "log", Title: "Log:"},
 }
 

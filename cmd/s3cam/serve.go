@@ -29,6 +29,8 @@ type serveCmd struct {
 	Play     playbackFlags `embed:"" group:"playback"`
 	MaxClips int           `default:"4" group:"playback" help:"Clips (/clip.mp4, /clip.ts) that are made at a time; 0: none are offered."`
 	MaxClip  seconds       `default:"24h" group:"playback" help:"Longest range of one clip."`
+	Cache    cacheFlags    `embed:"" group:"playback"`
+	Ops      opsFlags      `embed:"" group:"operation"`
 	Log      logFlags      `embed:"" prefix:"log-" group:"log"`
 }
 
@@ -70,7 +72,7 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 			return err
 		}
 		cfg.Store = client
-		return configured(standalone.Run(ctx, cfg))
+		return c.run(ctx, g, cfg)
 	}
 	if c.Data == "" {
 		return usage("--data: it is empty; name a directory")
@@ -82,7 +84,7 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 	cfg.Engine = &standalone.Engine{
 		Dir: dir, Addr: c.S3, Region: c.Store.Region, Bucket: c.Store.Bucket, AccessKey: c.Keys.S3AccessKey, SecretKey: c.Keys.S3SecretKey,
 	}
-	return configured(standalone.Run(ctx, cfg))
+	return c.run(ctx, g, cfg)
 }
 
 // cameraZones reads --camera-zone: the zone of all cameras, and those of single ones.

@@ -52,7 +52,7 @@ func (m *Metrics) problem() error {
 type ops struct {
 	metrics  *metrics.Metrics
 	ready    readiness
-	closers  []func() error // what was opened on the way, closed at the end in reverse order
+	closers  []func() error                  // what was opened on the way, closed at the end in reverse order
 	admins   func(http.Handler) http.Handler // lets admins through; nil: nobody
 	reserve  func() int64                    // what retention keeps free of the disk; nil: nothing
 	draining atomic.Bool
@@ -64,9 +64,10 @@ type ops struct {
 // startOps comes first: the other parts tell the metrics.
 func (s *server) startOps(ctx context.Context) error {
 	s.ops.metrics = metrics.New(metrics.Config{Now: s.cfg.Now, Logger: s.log})
-	s.ops.ready = readiness{now: s.cfg.Now}
+	s.ops.ready.now = s.cfg.Now
 	if s.cfg.Engine != nil {
 		s.ops.metrics.Disk(s.cfg.Engine.Dir, s.reserve)
+		removeReadyFiles(s.cfg.Engine.Dir)
 	}
 	l := s.cfg.Listeners.Metrics
 	if l == nil && s.cfg.Metrics.Addr == "" {
@@ -242,7 +243,9 @@ func (s *server) observeStore(pc *playback.Config) {
 	}
 }
 
-func (s *server) observePlayback(p httpapi.Playback) httpapi.Playback { return s.ops.metrics.Playback(p) }
+func (s *server) observePlayback(p httpapi.Playback) httpapi.Playback {
+	return s.ops.metrics.Playback(p)
+}
 
 // listenWeb opens the address of the web server, within the limits of its connections.
 func (s *server) listenWeb() (net.Listener, error) {
