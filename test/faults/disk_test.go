@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -43,8 +44,8 @@ func newDisk(t testing.TB, megabytes int64) *disk {
 	}
 	if err == nil {
 		t.Cleanup(func() { command("losetup", "-d", loop) })
-		err = syscall.Mount(loop, d.dir, "ext4", 0, "")
 		d.kind, d.source = "ext4", loop
+		err = d.mount()
 	}
 	if err != nil {
 		t.Logf("no ext4 on a loop device (%v); a tmpfs instead", err)
@@ -93,18 +94,34 @@ func (d *disk) empty() error {
 	return err
 }
 
-// readOnly mounts it again so; while a file is being written the kernel refuses, and it is tried again.
-func (d *disk) readOnly(on bool) error {
-	flags := uintptr(syscall.MS_REMOUNT)
-	if on {
-		flags |= syscall.MS_RDONLY
-	}
-	var err error
-	for range 400 {
-		if err = syscall.Mount(d.source, d.dir, d.kind, flags, ""); !errors.Is(err, syscall.EBUSY) {
-			return err
+// fail is an error that the file system meets, upon which it lets nothing be written any more, as disks that die do (mount option errors=remount-ro).
+func (d *disk) fail() error {
+	return os.WriteFile("/sys/fs/ext4/"+filepath.Base(d.source)+"/trigger_fs_error", []byte("s3cam test"), 0o200)
+}
+
+// repair does what has to be done then, with nobody using it: unmount, check, mount.
+func (d *disk) repair() error {
+	err := syscall.Unmount(d.dir, 0)
+	for range 200 { // the kernel may still be closing the files of a process that was killed
+		if !errors.Is(err, syscall.EBUSY) {
+			break
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
+		err = syscall.Unmount(d.dir, 0)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("unmount: %w", err)
+	}
+	out, err := exec.Command("e2fsck", "-f", "-y", d.source).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 { // it was repaired
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("e2fsck: %w: %s", err, out)
+	}
+	return d.mount()
+}
+
+func (d *disk) mount() error {
+	return syscall.Mount(d.source, d.dir, "ext4", 0, "errors=remount-ro")
 }

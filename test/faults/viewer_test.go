@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/s3cam/s3cam/hls"
@@ -25,15 +26,22 @@ type viewer struct {
 	base   string // http://host:port
 	client *http.Client
 
+	// lost counts the times that the server may have lost what it knew of live windows: it was killed after it had not been able to write them down.
+	// Then durations may change once, as documented, and numbers may jump; they must not go back all the same.
+	lost *atomic.Int64
+
 	mu       sync.Mutex
 	judge    hlstest.Reloads
+	at       int64 // lost, at the last poll
+	first    int64 // media sequence number of the last playlist
+	polls    int
 	problems []string
 	answers  map[string]int  // by status or kind of failure
 	seen     map[string]body // what came whole, by key
 }
 
-func newViewer(camera, addr string) *viewer {
-	return &viewer{camera: camera, base: "http://" + addr, answers: map[string]int{}, seen: map[string]body{},
+func newViewer(camera, addr string, lost *atomic.Int64) *viewer {
+	return &viewer{camera: camera, base: "http://" + addr, lost: lost, answers: map[string]int{}, seen: map[string]body{},
 		client: &http.Client{Timeout: 8 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: 3 * time.Second}}}
 }
 
@@ -55,15 +63,25 @@ func (v *viewer) poll(ctx context.Context) {
 	if !ok {
 		return
 	}
-	v.mu.Lock()
-	if err := v.judge.Add(text); err != nil {
-		v.problems = append(v.problems, err.Error()+"\n"+string(text))
-	}
-	v.mu.Unlock()
 	p, err := hls.Parse(text)
 	if err != nil {
+		v.problem("%v\n%s", err, text)
 		return
 	}
+	v.mu.Lock()
+	if n := v.lost.Load(); n != v.at {
+		v.at = n
+		v.judge = hlstest.Reloads{}
+	}
+	if err := v.judge.AddPlaylist(p); err != nil {
+		v.problems = append(v.problems, err.Error()+"\n"+string(text))
+	}
+	if p.MediaSequence < v.first {
+		v.problems = append(v.problems, fmt.Sprintf("media sequence numbers go back from %d\n%s", v.first, text))
+	}
+	v.first = p.MediaSequence
+	v.polls++
+	v.mu.Unlock()
 	for _, s := range p.Segments {
 		key := strings.TrimPrefix(strings.TrimPrefix(s.URI, "/"), "segments/")
 		if _, have := v.seen[key]; have || ctx.Err() != nil {
