@@ -25,7 +25,8 @@ Each flag can also be given as an environment variable, named beside it; a flag 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done but some footage was dropped, 130 interrupted.`
 
 var commands = []string{"demo", "serve", "push", "probe", "playlist", "cost", "deploy", "deploy up", "deploy status", "deploy down", "deploy template",
-	"camera", "camera add", "camera list", "camera remove", "version"}
+	"camera", "camera add", "camera list", "camera remove", "user", "user add", "user list", "user remove", "user password",
+	"token", "token make", "token keys", "token revoke", "version"}
 
 var groups = []kong.Group{
 	{Key: "store", Title: "S3 store:"},
@@ -46,6 +47,8 @@ type cli struct {
 	Cost     costCmd     `cmd:"" help:"Estimate what cameras cost per month on AWS."`
 	Deploy   deployCmd   `cmd:"" help:"Put the stack into AWS, look at it, take it away."`
 	Camera   cameraCmd   `cmd:"" help:"Make cameras known and take their access away."`
+	User     userCmd     `cmd:"" help:"Say who can log in to the standalone server."`
+	Token    tokenCmd    `cmd:"" help:"Make links for people without a login."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

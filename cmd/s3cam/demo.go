@@ -92,6 +92,7 @@ func (c *demoCmd) Run(ctx context.Context, g *globals) error {
 			Volatile: c.Data == "",
 		},
 		Web:       standalone.Web{Addr: or(c.HTTP, demoHTTP), Fallback: c.HTTP == "", Anonymous: c.Anonymous},
+		Access:    standalone.Access{LoopbackOnly: true},
 		Playback:  standalone.Playback{TSClipDuration: c.Segment.d()},
 		Cameras:   []standalone.Camera{sound, {ID: demoCameraSilent, Clip: simcam.Workshop(), Segment: c.Segment.d()}},
 		Recording: &standalone.Recording{Camera: recording, Start: demoStart(), Duration: demoLength},

@@ -17,7 +17,7 @@ import (
 type serveCmd struct {
 	Data       string   `placeholder:"DIR" default:"s3cam-data" help:"Directory of the embedded store; it is created when it does not exist. Not used with --s3-url."`
 	HTTP       string   `name:"http" placeholder:"ADDR" default:"127.0.0.1:8080" group:"web" help:"Address of the page and the API."`
-	Anonymous  bool     `group:"web" help:"Allow --http beyond this machine although anyone who reaches it can watch."`
+	Anonymous  bool     `group:"web" help:"Anyone who reaches --http can watch: nobody has to log in."`
 	Host       []string `placeholder:"NAME" group:"web" help:"Further host names under which a server on loopback answers, as behind a reverse proxy; separate several by commas."`
 	CORSOrigin []string `name:"cors-origin" placeholder:"ORIGIN" group:"web" help:"Origins whose pages may use the API, as https://example.org, or *; separate several by commas."`
 	CameraZone []string `placeholder:"[CAMERA=]ZONE" group:"web" help:"Time zone of a camera, as gate=Europe/Berlin, or without a name of all others: the page offers to show times as clocks there do. Separate several by commas."`
@@ -31,6 +31,7 @@ type serveCmd struct {
 	MaxClip  seconds       `default:"24h" group:"playback" help:"Longest range of one clip."`
 	Cache    cacheFlags    `embed:"" group:"playback"`
 	Ops      opsFlags      `embed:"" group:"operation"`
+	Access   accessFlags   `embed:"" group:"web"`
 	Log      logFlags      `embed:"" prefix:"log-" group:"log"`
 }
 
@@ -64,6 +65,9 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 		cfg.Playback.MaxClips = -1
 	}
 	if err := c.Delivery.apply(&cfg.Playback); err != nil {
+		return err
+	}
+	if err := c.Access.apply(&cfg); err != nil {
 		return err
 	}
 	if c.Store.S3URL != "" {
@@ -120,6 +124,7 @@ func zoneExists(name string) error {
 
 func (c *serveCmd) welcome(w io.Writer, a standalone.Addresses) {
 	fmt.Fprintf(w, "\ns3cam serves %s/\n\n", a.Web)
+	setupBlock(w, a)
 	if a.S3 != "" {
 		storeBlock(w, a)
 		return

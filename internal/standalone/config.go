@@ -25,6 +25,8 @@ type Config struct {
 	Cache    CacheStore
 	Metrics  Metrics
 	Limits   Limits
+	Access   Access
+	State    string // directory of people, keys and the like; empty: see StateDir
 
 	Cameras   []Camera   // simulated; need Engine
 	Recording *Recording // put into the store at the start unless it is there; needs Engine
@@ -53,7 +55,7 @@ type Engine struct {
 type Web struct {
 	Addr        string
 	Fallback    bool     // take a free port when that of Addr is in use
-	Anonymous   bool     // allow addresses beyond loopback although nobody has to log in
+	Anonymous   bool     // everyone who reaches the address may watch
 	Hosts       []string // further host names under which a server on loopback answers
 	CORSOrigins []string
 	Zone        string            // time zone of the cameras, an IANA name; empty: not known
@@ -93,7 +95,8 @@ type Recording struct {
 
 // Addresses tells where everything is.
 type Addresses struct {
-	Web string // base URL of the page and the API
+	Web   string // base URL of the page and the API
+	Setup string // URL of the page that makes the first admin, a secret; empty when there are people or nobody has to log in
 
 	Metrics string // URL of the metrics' own address, empty without one
 
@@ -139,9 +142,8 @@ func (c *Config) problem() error {
 	if err != nil {
 		return err
 	}
-	if !loopback && !c.Web.Anonymous {
-		return hinted(fmt.Errorf("--http %s can be reached from other machines, and anyone who reaches it could watch", c.Web.Addr),
-			"keep 127.0.0.1 and put a reverse proxy with a login before it, or add --anonymous if everyone may watch")
+	if err := c.Access.problem(c.Web, loopback); err != nil {
+		errs = append(errs, err)
 	}
 	if err := c.Metrics.problem(); err != nil {
 		errs = append(errs, err)

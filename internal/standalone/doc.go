@@ -5,9 +5,9 @@
 //
 // # Closed by default
 //
-// The web address must be on loopback unless [Config.Anonymous] says that anyone may watch; on loopback only known host
-// names are answered, so that no foreign page can reach the API by DNS rebinding. The store's port needs signed requests
-// wherever it listens.
+// Beyond loopback whoever wants to watch logs in or has a token, unless [Web.Anonymous] says that anyone may. On loopback that
+// begins with the first person, and only known host names are answered, so that no foreign page can reach the API by DNS
+// rebinding. The store's port needs signed requests wherever it listens.
 //
 // # Life
 //

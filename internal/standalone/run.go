@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/access"
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/internal/s3delivery"
 	"github.com/s3cam/s3cam/internal/s3server"
@@ -87,6 +88,7 @@ type server struct {
 	web      *http.Server
 	signers  *s3delivery.Signers
 	ops      ops
+	access   *access.Access
 	cameras  group
 	webGroup group
 	engines  group
@@ -265,6 +267,10 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	if hc.CheckHost, err = onLoopback(s.cfg.Web.Addr, "--http"); err != nil {
 		return err
 	}
+	if err := s.openAccess(hc.CheckHost); err != nil {
+		return err
+	}
+	s.limitAccess(&hc)
 	handler, err := httpapi.New(hc)
 	if err != nil {
 		return configError{err}
@@ -276,6 +282,9 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	}
 	s.watchCameras(ctx, service)
 	s.addresses.Web = browserURL(l)
+	if path := s.access.SetupPath(); path != "" {
+		s.addresses.Setup = s.addresses.Web + path
+	}
 	s.log.Info("web server ready", "url", s.addresses.Web)
 	s.webGroup.run(ctx, s.failed, func(context.Context) error {
 		if err := s.web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -289,6 +298,9 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 // site is the web page. Its policy lets it load from the store when segments are not delivered by this server.
 func (s *server) site(ctx context.Context, p Playback) (http.Handler, error) {
 	cfg := webui.Config{Zone: s.cfg.Web.Zone, CameraZones: s.cfg.Web.CameraZones}
+	if !s.cfg.Web.Anonymous {
+		cfg.Login = "login"
+	}
 	if p.Live != httpapi.Direct || p.Replay != httpapi.Direct {
 		origin, err := s.signers.Origin(ctx, s.cfg.Now())
 		if err != nil {

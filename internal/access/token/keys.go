@@ -142,3 +142,12 @@ func (ks Keys) CheckAll() error {
 	}
 	return nil
 }
+
+// Text is the keys as [ParseKeys] reads them: it shows the secrets.
+func (ks Keys) Text() string {
+	items := make([]string, len(ks))
+	for i, k := range ks {
+		items[i] = k.Text()
+	}
+	return strings.Join(items, ",")
+}
