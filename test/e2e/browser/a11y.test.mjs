@@ -33,7 +33,7 @@ for (const colorScheme of ['light', 'dark']) {
       ['the end of a range', '/#/play/demo/2021-01-01 00:00:00?end=2021-01-01 00:00:03',
         (page) => page.waitForSelector('.player[data-status=ended]', { timeout: 30_000 })],
       ['no footage', '/#/play/demo/2022-01-01 00:00:00', (page) => page.waitForSelector('.player[data-status=failed]')],
-      ['cameras together', '/#/sync/front-door/workshop/demo',
+      ['cameras together', '/#/sync/front-door/workshop',
         (page) => page.waitForSelector('.tile .player[data-status=playing]', { timeout: 30_000 })],
       ['no such page', '/#/nowhere', (page) => page.waitForSelector('.notice')],
       ['the list of keys', '/#/play/demo/2021-01-01 00:00:05', async (page) => {

@@ -30,7 +30,7 @@ describe('playback goes on without a stall over', () => {
   const store = {};
   before(async () => {
     Object.assign(store, await empty({ after: (f) => { it.also = f; } })); // one server for all
-    await Promise.all(bounds.map(([, at], i) => push(t, store.store, `b${i}`, '--speed', 'max', '--start', utc(Math.floor((at - 10_000) / 1000) * 1000)).done));
+    await Promise.all(bounds.map(([, at], i) => push({ after: () => {} }, store.store, `b${i}`, '--speed', 'max', '--start', utc(Math.floor((at - 10_000) / 1000) * 1000)).done));
   });
 
   bounds.forEach(([name, at, zone], i) => {
@@ -40,8 +40,6 @@ describe('playback goes on without a stall over', () => {
       await page.goto(`${store.url}/#/play/b${i}/${utc(at - 8_000)}`);
       await page.reload();
       await plays(page);
-      const from = Date.now();
-      let last = -Infinity;
       const shown = async () => {
         const text = await shownTime(page);
         const label = /\((.*)\)$/.exec(text)[1];
@@ -49,10 +47,12 @@ describe('playback goes on without a stall over', () => {
         const ahead = offset === null ? 0 : (offset[1] === '-' ? -1 : 1) * (Number(offset[2]) * 60 + Number(offset[3])) * 60_000;
         return Date.parse(`${text.slice(0, 19).replace(' ', 'T')}Z`) - ahead;
       };
+      const from = Date.now();
+      let last = await shown();
       while (last < at + 5_000) {
         const now = await shown();
         assert.ok(now >= last, `the shown time went back from ${utc(last)} to ${utc(now)}`);
-        assert.ok(now - last < 3_500 || last === -Infinity, `the shown time jumped from ${utc(last)} to ${utc(now)}`);
+        assert.ok(now - last < 3_500, `the shown time jumped from ${utc(last)} to ${utc(now)}`);
         assert.ok(Date.now() - from < 30_000, `stuck at ${utc(now)}`);
         last = now;
         await sleep(300);
@@ -69,11 +69,11 @@ test('a stretch that ends leads into the next one', async (t) => {
   const { url, store } = await empty(t);
   const start = Date.UTC(2024, 2, 5, 1);
   await push(t, store, 'yard', '--speed', 'max', '--start', utc(start)).done;
-  await push(t, store, 'yard', '--speed', 'max', '--start', utc(start + 6 * hour - 10_000)).done; // the page opens six hours at a time
-  const page = await visit(it, t, `${url}/#/play/yard/${utc(start)}`);
+  await push(t, store, 'yard', '--speed', 'max', '--start', utc(start + 6 * hour)).done; // the page opens six hours at a time
+  const page = await visit(it, t, `${url}/#/play/yard/${utc(start + 10_000)}`);
   await page.locator('select.zone').selectOption('utc');
   await plays(page);
-  await until('over the gap, to the end of the stretch and on', async () => /^2024-03-05 07:00:0\d/.test(await shownTime(page)), 60_000);
+  await until('over the gap, to the end of the stretch and on', async () => /^2024-03-05 07:00:1[2-9]/.test(await shownTime(page)), 60_000);
   await plays(page);
 });
 

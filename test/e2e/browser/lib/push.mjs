@@ -10,14 +10,14 @@ import { atEnd, start, tempDir, until } from './server.mjs';
 const clip = fileURLToPath(new URL('../../../../internal/simcam/workshop.h264', import.meta.url));
 const keys = { S3CAM_S3_ACCESS_KEY: 'BROWSERTESTS', S3CAM_S3_SECRET_KEY: 'browser-tests-browser-tests-browser' };
 
-/** empty starts `s3cam serve` on an empty directory: its page's address and its store's. */
+/** empty starts `s3cam serve` on an empty directory: its page's address, its store's, and the directory. */
 export async function empty(t, ...args) {
   const data = await tempDir(t);
   const s = await start(t, ['serve', '--anonymous', '--http', '127.0.0.1:0', '--s3', '127.0.0.1:0', '--data', data, ...args],
     /serves (http:\/\/127\.0\.0\.1:\d+)\//, keys);
   const store = await until('the store address', () =>
     s.lines.map((line) => /endpoint\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1]).find((url) => url !== undefined));
-  return { url: s.url, store };
+  return { url: s.url, store, data };
 }
 
 /** push runs `s3cam push` of a 20 s clip for a camera; the result has stop() and done, its exit. */
