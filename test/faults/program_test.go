@@ -54,6 +54,10 @@ func programs(t testing.TB) (server, agent string) {
 }
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(volatileEnv); dir != "" {
+		fmt.Fprintln(os.Stderr, volatileMain(dir))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)

@@ -168,3 +168,30 @@ func (s *server) files() int {
 }
 
 func (s *server) bucketDir() string { return filepath.Join(s.dir, bucket) }
+
+// startVolatile starts this test's binary as a store that does not sync.
+func startVolatile(t testing.TB, dir string) (endpoint string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = cleanEnv(volatileEnv + "=" + dir)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	m := ready.FindStringSubmatch(line)
+	if m == nil {
+		t.Fatalf("the store printed %q: %v", line, err)
+	}
+	return m[1]
+}
