@@ -66,6 +66,11 @@ func (s *Server) open() error {
 	if s.store, err = s.CreateBucket(s.cfg.Bucket); err != nil {
 		return err
 	}
+	if s.cfg.Durability == DurabilityFull {
+		if err := syncAncestors(s.cfg.Dir); err != nil {
+			return err
+		}
+	}
 	if err := s.sweepAll(); err != nil {
 		s.cfg.Logger.Warn("leftovers of an earlier run could not be removed", "err", err)
 	}
