@@ -99,6 +99,10 @@ type Config struct {
 	MaxCameras                        int           // most cameras that Cameras lists
 	StoreTimeout                      time.Duration // longest wait for the store within one request; a third more for each further day of a replay
 
+	// Expiry, when set, goes before Retention: what retention is about to delete of a camera. It is asked once or twice per
+	// request, so it answers from memory.
+	Expiry func(camera string, now time.Time) Expiry
+
 	Logger *slog.Logger // nil discards
 }
 

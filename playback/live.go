@@ -123,7 +123,7 @@ func (s *Service) orLast(w *Window, now time.Time, req request, err error) (*Win
 // usable tells whether what w shows may still be shown: somebody asked for it not long ago, and retention has not come
 // near its segments.
 func (s *Service) usable(w *Window, now time.Time) bool {
-	return len(w.Entries) > 0 && now.Before(w.Expires) && w.newest().Key >= s.retained(time.Time{}, now).Unix()
+	return len(w.Entries) > 0 && now.Before(w.Expires) && s.lasts(w, now)
 }
 
 // current tells whether w can be shown as it is: no segment that it lacks can be in the bucket yet, or that was looked up

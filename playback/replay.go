@@ -29,7 +29,7 @@ func (s *Service) Replay(ctx context.Context, camera string, start, end time.Tim
 	}
 	var p hls.Playlist
 	var err error
-	if from := s.retained(start.UTC(), now); end.IsZero() {
+	if from := s.retained(camera, start.UTC(), now); end.IsZero() {
 		p, err = s.event(ctx, camera, start, from)
 	} else {
 		p, err = s.vod(ctx, camera, from, end.UTC(), now)
@@ -61,17 +61,6 @@ func (s *Service) checkRange(start, end, now time.Time, longest time.Duration) e
 	return nil
 }
 
-// retained moves start away from what retention is about to delete: a listed segment must not vanish while it is played.
-func (s *Service) retained(start, now time.Time) time.Time {
-	if s.cfg.Retention == 0 {
-		return start
-	}
-	if edge := now.Add(-s.cfg.Retention + min(s.cfg.Retention/4, time.Hour)); start.Before(edge) {
-		return edge.UTC()
-	}
-	return start
-}
-
 // timeout is how long the store may take for a range of that length: a third more for each day after the first.
 func (s *Service) timeout(length time.Duration) time.Duration {
 	return s.cfg.StoreTimeout + s.cfg.StoreTimeout/3*(max(0, length-1)/day)
@@ -89,10 +78,14 @@ func (s *Service) vod(ctx context.Context, camera string, start, end, now time.T
 	if latest := now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod); to.After(latest) {
 		to = latest
 	}
+	if !start.Before(to) { // all of the range is about to be deleted
+		return hls.Playlist{}, ErrNoSegments
+	}
 	marks, err := s.between(ctx, camera, start.Add(-s.lookBack()), to)
 	if err != nil {
 		return hls.Playlist{}, err
 	}
+	marks = s.lasting(camera, start, now, marks)
 	k := s.refine(ctx, camera, marks, maxHeads)
 	s.settleReplay(ctx, camera, marks, to, now, k)
 	entries, _ := layout(marks, s.cfg.TSClipDuration, time.Duration(s.cfg.M3U8TargetDuration)*time.Second)
@@ -140,6 +133,7 @@ func (s *Service) createEvent(ctx context.Context, old *Window, req request, now
 	if err != nil {
 		return nil, err
 	}
+	marks = s.lasting(req.camera, req.from, now, marks)
 	listed := to
 	for len(marks) > 0 && marks[len(marks)-1].key >= to.Unix() {
 		marks, listed = marks[:len(marks)-1], time.Time{} // the last one left has a successor

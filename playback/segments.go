@@ -26,7 +26,7 @@ func (s *Service) Segments(ctx context.Context, camera string, start, end time.T
 	if err := s.checkRange(start, end, now, longest); err != nil {
 		return nil, err
 	}
-	from, to := s.retained(start.UTC(), now), end.UTC()
+	from, to := s.retained(camera, start.UTC(), now), end.UTC()
 	if latest := now.Add(s.cfg.NearRealtimeReplayPrecedingPeriod).UTC(); to.After(latest) {
 		to = latest
 	}
@@ -39,6 +39,7 @@ func (s *Service) Segments(ctx context.Context, camera string, start, end time.T
 	if err != nil {
 		return nil, fmt.Errorf("segments of %s: %w", camera, err)
 	}
+	marks = s.lasting(camera, from, now, marks)
 	list := make([]segment.Segment, 0, len(marks))
 	for i := range marks {
 		key := time.Unix(marks[i].key, 0).UTC()
