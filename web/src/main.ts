@@ -81,8 +81,15 @@ function start(root: HTMLElement): void {
     document.documentElement.lang = settings.language === 'zh' ? 'zh-CN' : 'en';
     shell.refresh();
     current?.scope.refresh();
-    document.title = current === undefined ? 's3cam' : `${current.title()} – s3cam`;
+    retitle();
   };
+  const retitle = (): void => {
+    const title = current === undefined ? 's3cam' : `${current.title()} – s3cam`;
+    if (document.title !== title) {
+      document.title = title;
+    }
+  };
+  shell.every(1_000, retitle); // a view goes from live into the recording and back
   settings.onChange(relabel);
   connection.onChange(() => shell.refresh());
   listenForKeys(settings, keys);

@@ -98,3 +98,12 @@ export function formatRoute(route: Route): string {
     }
   }
 }
+
+/** setAddress puts what is shown into the address bar, without a new entry in the history. */
+export function setAddress(hash: string): void {
+  try {
+    history.replaceState(null, '', hash);
+  } catch {
+    // Safari allows so many of them in half a minute; the next one will do
+  }
+}

@@ -21,7 +21,7 @@ async function clean(page, what) {
 }
 
 for (const colorScheme of ['light', 'dark']) {
-  describe(`axe-core finds nothing, ${colorScheme}`, () => {
+  describe(`axe-core finds nothing, ${colorScheme}`, { concurrency: 4 }, () => {
     const playing = (page) => page.waitForSelector('.player[data-status=playing]', { timeout: 30_000 });
     const views = [
       ['the wall', '/#/', (page) => page.waitForSelector('.tile .player[data-status=playing]', { timeout: 30_000 })],
@@ -67,7 +67,7 @@ for (const colorScheme of ['light', 'dark']) {
   });
 }
 
-describe('by keyboard', () => {
+describe('by keyboard', { concurrency: 3 }, () => {
   test('what has the focus can be seen, in the order of the page, and nothing holds it', async (t) => {
     const page = await visit(it, t, `${it.url}/#/play/demo/2021-01-01 00:00:05`);
     await plays(page);

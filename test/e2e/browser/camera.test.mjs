@@ -12,7 +12,7 @@ import { keeps, plays, shownLatency, shownTime, site, visit } from './lib/visit.
 
 const it = site();
 
-describe('the live view', () => {
+describe('the live view', { concurrency: 2 }, () => {
   test('plays picture and sound without a stall, and tells its latency', async (t) => {
     const page = await visit(it, t, `${it.url}/#/live/front-door`);
     await plays(page);
@@ -69,7 +69,7 @@ describe('the live view', () => {
   });
 });
 
-describe('back in time', () => {
+describe('back in time', { concurrency: 2 }, () => {
   /** secondsOf reads the shown time as seconds since the day began. */
   const secondsOf = async (page) => {
     const [, h, m, s] = /(\d\d):(\d\d):(\d\d) \(/.exec(await shownTime(page)) ?? [];

@@ -24,7 +24,7 @@ async function playing(page) {
   return Object.keys(now).filter((id) => now[id] > (before[id] ?? Infinity) + 8);
 }
 
-describe('the wall', () => {
+describe('the wall', { concurrency: 2 }, () => {
   test('shows every camera: live pictures, the last picture of those that are silent', async (t) => {
     const page = await visit(it, t, `${it.url}/`);
     await page.waitForSelector('.tile');
@@ -124,7 +124,7 @@ describe('the wall', () => {
   });
 });
 
-describe('several cameras together', () => {
+describe('several cameras together', { concurrency: 2 }, () => {
   test('play the same moment, side by side', async (t) => {
     const start = new Date(Date.now() - 14_000).toISOString().slice(0, 19).replace('T', ' ');
     const page = await visit(it, t, `${it.url}/#/sync/front-door/workshop/${start}`);
@@ -166,7 +166,7 @@ describe('several cameras together', () => {
   });
 });
 
-describe('languages', () => {
+describe('languages', { concurrency: 2 }, () => {
   test('follow the browser, can be switched, and are kept', async (t) => {
     const page = await visit(it, t, `${it.url}/`, { locale: 'zh-CN' });
     await page.getByText(/直播，延迟/).first().waitFor();

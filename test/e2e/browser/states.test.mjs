@@ -31,7 +31,7 @@ async function pictures(page, name) {
   await page.locator('select.language').selectOption('en');
 }
 
-describe('the way to the server', () => {
+describe('the way to the server', { concurrency: 2 }, () => {
   test('that is gone is told above every page, and it goes on by itself when it is back', async (t) => {
     const page = await visit(it, t, `${it.url}/#/play/demo/2021-01-01 00:00:30`, { expected: /request|console/ });
     await plays(page);
@@ -66,7 +66,7 @@ describe('the way to the server', () => {
   });
 });
 
-describe('who may see it', () => {
+describe('who may see it', { concurrency: 2 }, () => {
   const refuse = (status) => (route) => route.fulfill({
     status, contentType: 'application/json', body: '{"error":{"code":"unauthorized","message":"the session has ended"}}',
   });
@@ -103,7 +103,7 @@ describe('who may see it', () => {
   });
 });
 
-describe('time zones', () => {
+describe('time zones', { concurrency: 2 }, () => {
   test('of the camera, of one\'s own choice, and back: always named, and kept', async (t) => {
     const { url, store } = await empty(t, '--camera-zone', 'America/New_York', '--camera-zone', 'tor=Europe/Berlin');
     // Clocks go forward at 01:00 UTC in Berlin.
@@ -146,7 +146,7 @@ describe('time zones', () => {
   });
 });
 
-describe('colours', () => {
+describe('colours', { concurrency: 2 }, () => {
   test('follow the system, or the viewer, and are kept', async (t) => {
     const page = await visit(it, t, `${it.url}/#/nowhere`, { colorScheme: 'dark' });
     const back = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
@@ -166,7 +166,7 @@ describe('colours', () => {
   });
 });
 
-describe('browsers that lack something', () => {
+describe('browsers that lack something', { concurrency: 2 }, () => {
   const at = async (page, time) => {
     const box = await page.locator('.timeline').boundingBox();
     const [from, to] = await page.locator('.timeline').evaluate((e) => [Number(e.ariaValueMin), Number(e.ariaValueMax)]);
@@ -197,7 +197,7 @@ describe('browsers that lack something', () => {
   });
 });
 
-describe('the timeline', () => {
+describe('the timeline', { concurrency: 2 }, () => {
   test('moves on while the playhead is dragged to its end', async (t) => {
     const page = await visit(it, t, `${it.url}/#/play/demo/2021-01-01 00:01:00`);
     await plays(page);
@@ -241,7 +241,7 @@ describe('the timeline', () => {
   });
 });
 
-describe('clips', () => {
+describe('clips', { concurrency: 3 }, () => {
   const mark = async (page) => {
     await plays(page);
     await page.keyboard.press('i');
@@ -293,7 +293,7 @@ describe('clips', () => {
   });
 });
 
-describe('hands that do not wait', () => {
+describe('hands that do not wait', { concurrency: 3 }, () => {
   test('fifty changes of the view leave nothing behind', async (t) => {
     const page = await visit(it, t, `${it.url}/#/nowhere`);
     const client = await page.context().newCDPSession(page);

@@ -146,7 +146,7 @@ export class CameraPlayer {
   }
 
   play(): void {
-    void this.#player.play();
+    this.#play();
   }
 
   pause(): void {
@@ -187,7 +187,8 @@ export class CameraPlayer {
   }
 
   toggleFullScreen(): void {
-    void (this.#player.isFullscreen() === true ? this.#player.exitFullscreen() : this.#player.requestFullscreen());
+    const done: unknown = this.#player.isFullscreen() === true ? this.#player.exitFullscreen() : this.#player.requestFullscreen();
+    Promise.resolve(done).catch(() => {}); // not everywhere, and not without a viewer's doing
   }
 
   /** rangeEnd is the program time at which the playlist ends, as far as is known. */
@@ -218,7 +219,7 @@ export class CameraPlayer {
     if (this.#bufferEnd !== undefined) {
       this.#seekLive();
     }
-    void this.#player.play();
+    this.#play();
   }
 
   /** skip moves by so many seconds. */
@@ -229,13 +230,18 @@ export class CameraPlayer {
   /** replayFromStart goes back to the beginning. */
   replayFromStart(): void {
     this.#player.currentTime(this.#startOffset);
-    void this.#player.play();
+    this.#play();
   }
 
   /** retry tries now what would be tried later. */
   retry(): void {
     clearTimeout(this.#retryTimer);
     void this.#load();
+  }
+
+  /** play begins, or leaves it be: a load in between calls it off, and a browser may forbid it. */
+  #play(): void {
+    Promise.resolve(this.#player.play()).catch(() => {});
   }
 
   /** timeAt is the time at the camera at a position of the player's time line. */

@@ -92,11 +92,13 @@ export class Scrubber {
         picture?.close();
         continue;
       }
-      this.#keep(slot, picture ?? null);
+      if (picture !== undefined) { // else it could not be had: another time perhaps
+        this.#keep(slot, picture);
+      }
       if (this.#wish?.slot === slot) {
         const { done } = this.#wish;
         this.#wish = undefined;
-        done(picture);
+        done(picture ?? undefined);
       }
     }
     this.#call = undefined;
@@ -113,7 +115,8 @@ export class Scrubber {
     }
   }
 
-  async #fetch(ms: number, within: { start: number; end: number }, signal: AbortSignal): Promise<ImageBitmap | undefined> {
+  /** fetch returns the picture, null where there is none that can be shown, undefined when it could not be had. */
+  async #fetch(ms: number, within: { start: number; end: number }, signal: AbortSignal): Promise<ImageBitmap | null | undefined> {
     if (!canDecode()) {
       return this.#show(ms, within, signal);
     }
@@ -128,13 +131,13 @@ export class Scrubber {
       }
       const idr = findIdr(reply.value);
       if (idr === undefined) {
-        return undefined;
+        return null;
       }
       if (!idr.cut || reply.value.length < bytes) {
-        return await decode(idr.data, idr.codec) ?? await this.#show(ms, within, signal);
+        return await decode(idr.data, idr.codec) ?? await this.#show(ms, within, signal) ?? null;
       }
     }
-    return undefined;
+    return null;
   }
 
   /** show lets a player that nobody sees show the picture. */

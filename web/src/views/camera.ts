@@ -3,7 +3,7 @@
 import type { App, View } from '../app';
 import { Scope } from '../dom';
 import type { Moment } from '../player/watch';
-import { formatRoute, type Route } from '../route';
+import { formatRoute, type Route, setAddress } from '../route';
 import { formatDateTime } from '../time';
 import { nextFootage } from '../timeline/find-footage';
 import { Footage } from '../timeline/footage';
@@ -43,13 +43,12 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
       { label: () => settings.t.goLive, click: () => seek('live'), primary: true },
     ],
   });
-  const live = (): boolean => box.watch()?.live ?? at === 'live';
-  const time = (): number | undefined => box.watch()?.time ?? (typeof at === 'number' ? at : undefined);
+  const { live, time } = box;
   let wish = 0; // counts seeks: what is found for an older one is no longer wanted
   const seek = (to: Moment): void => {
     wish++;
     say = () => '';
-    box.watch()?.seek(to);
+    box.seek(to);
     if (typeof to === 'number') {
       bar.reveal(to);
     }
@@ -103,10 +102,16 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
       seek('live');
     },
     skip: (ms) => {
-      const watch = box.watch();
       wish++;
-      watch?.skip(ms);
-      const to = watch?.time;
+      say = () => '';
+      const watch = box.watch();
+      const from = time();
+      if (watch !== undefined) {
+        watch.skip(ms);
+      } else if (from !== undefined) {
+        box.seek(from + ms);
+      }
+      const to = time();
       if (to !== undefined && !live()) {
         bar.reveal(to);
       }
@@ -145,7 +150,7 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
   }
   const failed = scope.h('p', { class: 'stale', role: 'alert', hidden: true }, () => settings.t.rangesFailed, ' ',
     scope.h('button', { type: 'button', class: 'link', on: { click: () => footage.retry() } }, () => settings.t.retry));
-  footage.onChange(() => { failed.hidden = footage.error === undefined || app.connection.state !== 'ok'; });
+  scope.follow(() => { failed.hidden = footage.error === undefined || app.connection.state !== 'ok'; }); // the rest is said above the page
 
   const element = scope.h('div', { class: 'camera-view' },
     scope.h('nav', { 'aria-label': () => settings.t.back },
@@ -173,7 +178,7 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
       ? { view: 'live', camera }
       : { view: 'play', camera, start: Math.floor(ms / second) * second, ...(until !== undefined && ms < until ? { end: until } : {}) });
     if (hash !== location.hash && box.watch() !== undefined) {
-      history.replaceState(null, '', hash);
+      setAddress(hash);
     }
   };
   scope.every(addressMs, address);

@@ -25,6 +25,10 @@ export interface Stage {
   /** the player, once its code is loaded */
   watch: () => Watch | undefined;
   status: () => Status;
+  /** what is to be shown may be chosen before that: then it begins there */
+  seek: (to: Moment) => void;
+  time: () => number | undefined;
+  live: () => boolean;
 }
 
 export interface StageOptions {
@@ -51,6 +55,7 @@ export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions 
   const overlay = scope.region('div', { class: 'overlay', role: o.tile === true ? undefined : 'status' });
   const element = scope.h('div', { class: 'player' }, place, overlay.element);
   let watch: Watch | undefined;
+  let first = showing.at;
   let status: Status = { kind: 'connecting' };
   let since = performance.now(); // when it became so
   let kindShown = '';
@@ -126,6 +131,7 @@ export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions 
     }
     watch = new code.Watch(place, {
       ...showing,
+      at: first,
       tile: o.tile === true,
       label: showing.camera,
       recordedAt: o.recordedAt ?? (() => undefined),
@@ -156,5 +162,18 @@ export function stage(scope: Scope, app: App, showing: Showing, o: StageOptions 
       watch.player.retry();
     }
   }, scope.signal);
-  return { element, watch: () => watch, status: () => status };
+  return {
+    element,
+    watch: () => watch,
+    status: () => status,
+    seek: (to) => {
+      if (watch === undefined) {
+        first = to;
+      } else {
+        watch.seek(to);
+      }
+    },
+    time: () => (watch === undefined ? (typeof first === 'number' ? first : undefined) : watch.time),
+    live: () => watch?.live ?? first === 'live',
+  };
 }

@@ -4,7 +4,7 @@ import type { App, View } from '../app';
 import { Scope } from '../dom';
 import { Together } from '../player/together';
 import type { Moment } from '../player/watch';
-import { formatRoute, type Route } from '../route';
+import { formatRoute, type Route, setAddress } from '../route';
 import { formatDateTime } from '../time';
 import { Footage } from '../timeline/footage';
 import { timeline } from '../timeline/timeline';
@@ -102,7 +102,7 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
     const ms = together.time;
     const hash = formatRoute({ view: 'sync', cameras: route.cameras, ...(ms === undefined ? {} : { start: Math.floor(ms / second) * second }) });
     if (hash !== location.hash) {
-      history.replaceState(null, '', hash);
+      setAddress(hash);
     }
   };
   scope.every(3_000, address);
