@@ -163,15 +163,44 @@ func (k *Kept) read(id string) (w playback.Window, ok bool) {
 	return w, true
 }
 
-// write replaces the file as a whole: a process that is killed leaves the old one or the new one.
+// inPlace is the most that is written over a file: within a page of memory, which the kernel fills at once, so a process that is
+// killed leaves the old text or the new one. With a new file for each change, all polls would wait for the file system's
+// journal, which is as busy as the disk that takes the footage.
+const inPlace = 4096
+
+// write replaces the text as a whole: a process that is killed leaves the old one or the new one.
 func (k *Kept) write(w *playback.Window) error {
 	text, err := json.Marshal(w)
 	if err != nil {
 		return err
 	}
 	path := k.path(w.ID)
+	if len(text) <= inPlace {
+		if ok, err := overwrite(path, text); ok || err != nil {
+			return err
+		}
+	}
 	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)
+}
+
+// overwrite puts text in the place of a file's, if there is one of at most inPlace bytes, and line breaks behind it as far as it was longer.
+func overwrite(path string, text []byte) (ok bool, err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	fi, err := f.Stat()
+	if err == nil && fi.Mode().IsRegular() && fi.Size() <= inPlace {
+		for int64(len(text)) < fi.Size() {
+			text = append(text, '\n')
+		}
+		_, err = f.WriteAt(text, 0)
+		ok = err == nil
+	}
+	return ok, errors.Join(err, f.Close())
 }

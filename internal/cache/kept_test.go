@@ -143,3 +143,21 @@ func FuzzKept(f *testing.F) {
 		}
 	})
 }
+
+func TestKeptTextsOfAnyLengthReplaceOneAnother(t *testing.T) {
+	dir := t.TempDir()
+	k := keptStore(t, dir, now)
+	version := int64(0)
+	for _, entries := range []int{1, 30, 4, 400, 3, 500, 2, 1} { // 400 are more than is written in place
+		w := window("cam1", version, entries, now)
+		save(t, k, w)
+		version++
+		got := load(t, keptStore(t, dir, now), "cam1")
+		if got.Version != version || len(got.Entries) != entries || got.Entries[entries-1] != w.Entries[entries-1] {
+			t.Fatalf("%d entries: read back version %d with %d", entries, got.Version, len(got.Entries))
+		}
+	}
+	if files := keptFiles(t, dir); len(files) != 1 {
+		t.Errorf("files %v", files)
+	}
+}
