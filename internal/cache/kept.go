@@ -164,8 +164,8 @@ func (k *Kept) read(id string) (w playback.Window, ok bool) {
 }
 
 // inPlace is the most that is written over a file: within a page of memory, which the kernel fills at once, so a process that is
-// killed leaves the old text or the new one. With a new file for each change, all polls would wait for the file system's
-// journal, which is as busy as the disk that takes the footage.
+// killed leaves the old text or the new one. A new file for each change costs four times as much and takes inodes, for which polls
+// then wait together with the footage.
 const inPlace = 4096
 
 // write replaces the text as a whole: a process that is killed leaves the old one or the new one.
