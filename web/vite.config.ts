@@ -5,6 +5,7 @@ import { defineConfig } from 'vite';
 // Nothing is inlined as a data: address and there is no inline script, so that the content security policy stays strict.
 export default defineConfig({
   base: './',
+  resolve: { alias: { 'mpd-parser': new URL('src/player/no-dash.ts', import.meta.url).pathname } },
   build: {
     outDir: '../internal/webui/dist',
     emptyOutDir: true,
