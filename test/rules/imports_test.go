@@ -83,6 +83,8 @@ var may = map[string][]string{
 	"internal/deploy":       {"deploy/cloudformation", "internal/buildinfo"},
 	"internal/provision":    {"segment"},
 	"internal/cost":         {},
+	"internal/retention":    {"segment"},
+	"internal/tlscert":      {},
 	"internal/registry":     {"internal/s3server", "internal/state", "segment"},
 	"internal/credserver":   {"internal/registry"},
 }
