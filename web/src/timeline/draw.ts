@@ -27,6 +27,8 @@ export interface Palette {
 
 /** One camera's row. */
 export interface Row {
+  /** written into the row when there are several */
+  name: string;
   ranges: readonly Range[];
   /** stretches about which nothing is known yet */
   unknown: readonly { start: number; end: number }[];
@@ -71,6 +73,9 @@ export function draw(c: CanvasRenderingContext2D, width: number, p: Picture, col
       stripe(c, x(r.start), x(r.end), width, y, high);
     }
     drawActivity(c, width, p.scale, row, y, high, colours);
+    if (p.rows.length > 1) {
+      drawName(c, row.name, y, high, colours);
+    }
   });
 
   if (p.marks.from !== undefined || p.marks.to !== undefined) {
@@ -149,6 +154,19 @@ function drawActivity(
       }
     }
   }
+}
+
+function drawName(c: CanvasRenderingContext2D, name: string, y: number, high: number, colours: Palette): void {
+  c.font = '11px system-ui, sans-serif';
+  c.textAlign = 'left';
+  c.textBaseline = 'middle';
+  const wide = Math.min(c.measureText(name).width, 160);
+  c.globalAlpha = 0.85;
+  c.fillStyle = colours.track;
+  c.fillRect(0, y, wide + 10, high);
+  c.globalAlpha = 1;
+  c.fillStyle = colours.text;
+  c.fillText(name, 5, y + high / 2 + 1, 160);
 }
 
 function drawMarks(

@@ -93,7 +93,7 @@ export function timeline(scope: Scope, app: App, o: TimelineOptions): Timeline {
       scale,
       rows: o.footage.map((f) => {
         const { ranges, unknown, activity, rates } = f.view(scale);
-        return { ranges, unknown, activity, rates };
+        return { name: f.camera, ranges, unknown, activity, rates };
       }),
       ticks: ticks(scale, width, settings.zone), now: clock.now(), playhead: scrub ?? o.time(), hover, marks: o.marks(),
     }, colours);

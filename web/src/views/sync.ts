@@ -84,7 +84,9 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
   }, () => bar, []);
 
   const list = scope.h('ul', { class: 'wall' }, ...tiles.map((t) => t.element));
-  list.style.setProperty('--columns', String(Math.ceil(Math.sqrt(route.cameras.length))));
+  const columns = Math.ceil(Math.sqrt(route.cameras.length));
+  list.style.setProperty('--columns', String(columns));
+  list.style.setProperty('--rows', String(Math.ceil(route.cameras.length / columns)));
   const element = scope.h('div', { class: 'camera-view sync-view' },
     scope.h('nav', { 'aria-label': () => settings.t.back }, scope.h('a', { href: formatRoute({ view: 'cameras' }) }, () => `← ${settings.t.back}`)),
     scope.h('div', { class: 'heading' },

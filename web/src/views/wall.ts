@@ -57,6 +57,7 @@ export function wallView(app: App): View {
     const last = Math.max(0, Math.ceil(all.length / per) - 1);
     page = Math.min(page, last);
     const here = all.slice(page * per, (page + 1) * per);
+    size.hidden = known?.length === 0;
     search.hidden = (known?.length ?? 0) <= 9;
     const some = here.filter((c) => c.live).slice(0, 9); // what sends nothing has nothing to show together with the others
     together.hidden = some.length < 2;
