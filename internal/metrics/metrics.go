@@ -96,7 +96,7 @@ func New(cfg Config) *Metrics {
 	for _, where := range []string{"login", "web", "s3"} {
 		m.denied.WithLabelValues(where)
 	}
-	for _, limit := range []string{"total", "address"} {
+	for _, limit := range []string{"total", "address", "idle"} {
 		m.webRefused.WithLabelValues(limit)
 	}
 	info := buildinfo.Read()

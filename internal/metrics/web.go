@@ -154,7 +154,7 @@ func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // Connection is told when a connection of a viewer was taken (1) and when it has ended (-1).
 func (m *Metrics) Connection(by int) { m.webConns.Add(float64(by)) }
 
-// Refused counts a connection that was closed at once because of a limit: "total" or "address".
+// Refused counts a connection that was closed because of a limit: at once ("total", "address"), or without a request to make room ("idle").
 func (m *Metrics) Refused(limit string) { m.webRefused.WithLabelValues(limit).Inc() }
 
 // trace follows what one request for a playlist leads to.

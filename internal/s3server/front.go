@@ -128,6 +128,11 @@ func (f *front) handle(ctx *fasthttp.RequestCtx) {
 	default:
 		f.inner(ctx)
 	}
+	if ctx.Request.Header.ContentLength() == -1 {
+		// A length beside the chunks is ignored, and a proxy before us may have believed it: what follows must not be taken for a request
+		// (RFC 9112, 6.1). No S3 client sends chunks.
+		ctx.SetConnectionClose()
+	}
 	if ctx.Response.ConnectionClose() && ctx.Request.IsBodyStream() {
 		lingerOn(ctx.Conn())
 	}

@@ -3,8 +3,11 @@
 package standalone
 
 import (
+	"container/list"
+	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -25,8 +28,9 @@ const (
 	DefaultPerAddress  = 512
 )
 
-// limited is a listener that closes connections beyond its limits at once: a viewer who meets the limit sees that, instead of
-// waiting behind those who hold connections open.
+// limited is a listener with limits. Beyond that of one address connections are closed at once: a viewer who meets it sees that, instead of
+// waiting behind those who hold connections open. When all are taken, the one that has waited longest for a request makes room, so that
+// connections which say nothing keep nobody out; only when all are at work is a new one refused.
 type limited struct {
 	net.Listener
 	total, each int
@@ -34,9 +38,10 @@ type limited struct {
 	changed     func(by int)       // called with each connection
 	refused     func(limit string) // called for each that was closed at once
 
-	mu   sync.Mutex
-	open int
-	from map[netip.Addr]int
+	mu      sync.Mutex
+	open    int
+	from    map[netip.Addr]int
+	waiting *list.List // of *limitedConn that have no request, the longest first
 }
 
 func newLimited(l net.Listener, c Limits, exempt []netip.Prefix, changed func(int), refused func(string)) *limited {
@@ -46,7 +51,7 @@ func newLimited(l net.Listener, c Limits, exempt []netip.Prefix, changed func(in
 	if c.PerAddress == 0 {
 		c.PerAddress = DefaultPerAddress
 	}
-	return &limited{Listener: l, total: c.Connections, each: c.PerAddress, exempt: exempt, changed: changed, refused: refused, from: map[netip.Addr]int{}}
+	return &limited{Listener: l, total: c.Connections, each: c.PerAddress, exempt: exempt, changed: changed, refused: refused, from: map[netip.Addr]int{}, waiting: list.New()}
 }
 
 // Accept implements net.Listener.
@@ -57,17 +62,82 @@ func (l *limited) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		addr := l.counted(c.RemoteAddr())
-		if limit := l.take(addr); limit != "" {
-			if tcp, ok := c.(*net.TCPConn); ok {
-				_ = tcp.SetLinger(0) // nothing was read: do not keep its end in a table of the kernel
+		limit := l.take(addr)
+		if limit == "total" {
+			if idle := l.longest(); idle != nil {
+				abort(idle.Conn)
+				idle.Close()
+				l.refused("idle")
+				limit = l.take(addr)
 			}
+		}
+		if limit != "" {
+			abort(c)
 			c.Close()
 			l.refused(limit)
 			continue
 		}
 		l.changed(1)
-		return &limitedConn{Conn: c, l: l, addr: addr}, nil
+		lc := &limitedConn{Conn: c, l: l, addr: addr}
+		l.wait(lc)
+		return lc, nil
 	}
+}
+
+// abort makes Close reset the connection: nothing was read, so do not keep its end in a table of the kernel.
+func abort(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+}
+
+// connState is for http.Server.ConnState: it tells connections of a limited listener that wait for a request from those at work.
+func connState(c net.Conn, state http.ConnState) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	lc, ok := c.(*limitedConn)
+	if !ok {
+		return
+	}
+	if state == http.StateNew || state == http.StateIdle {
+		lc.l.wait(lc)
+	} else {
+		lc.l.work(lc)
+	}
+}
+
+// wait puts a connection at the end of those that wait.
+func (l *limited) wait(c *limitedConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.place == nil && !c.closed {
+		c.place = l.waiting.PushBack(c)
+	}
+}
+
+// work takes it out.
+func (l *limited) work(c *limitedConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leave(c)
+}
+
+func (l *limited) leave(c *limitedConn) {
+	if c.place != nil {
+		l.waiting.Remove(c.place)
+		c.place = nil
+	}
+}
+
+// longest returns the connection that has waited longest, nil when none does.
+func (l *limited) longest() *limitedConn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.waiting.Front(); e != nil {
+		return e.Value.(*limitedConn)
+	}
+	return nil
 }
 
 // counted is the address whose connections are counted together; the zero one is not limited by itself.
@@ -109,9 +179,12 @@ func (l *limited) take(addr netip.Addr) (limit string) {
 	return ""
 }
 
-func (l *limited) give(addr netip.Addr) {
+func (l *limited) give(c *limitedConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	c.closed = true
+	l.leave(c)
+	addr := c.addr
 	l.open--
 	if addr.IsValid() {
 		if l.from[addr]--; l.from[addr] <= 0 {
@@ -126,12 +199,15 @@ type limitedConn struct {
 	l    *limited
 	addr netip.Addr
 	once sync.Once
+
+	place  *list.Element // among those that wait; both under the listener's lock
+	closed bool
 }
 
 func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(func() {
-		c.l.give(c.addr)
+		c.l.give(c)
 		c.l.changed(-1)
 	})
 	return err

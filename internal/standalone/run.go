@@ -278,7 +278,7 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 	s.service = service
 	s.web = &http.Server{
 		Handler: s.observed(boundBodies(handler, bodyTimeout)), ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeaderBytes, ConnState: connState, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.watchCameras(ctx, service)
 	s.addresses.Web = browserURL(l)
