@@ -8,13 +8,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// TestBrowser builds the program and runs every *.test.mjs with it, one after the other: they measure time.
+// measuring are the suites that look at time: each runs with nothing beside it. The others run after them, as many at a time as
+// `go test -parallel` says.
+var measuring = []string{"camera.test.mjs", "latency.test.mjs", "rolling.test.mjs", "size.test.mjs"}
+
+// TestBrowser builds the program and runs every *.test.mjs with it.
 func TestBrowser(t *testing.T) {
 	switch {
 	case raceEnabled:
@@ -47,6 +52,9 @@ func TestBrowser(t *testing.T) {
 	env := append(os.Environ(), "S3CAM_BIN="+binary, "S3CAM_TEST_ROLLING="+rolling(t), "S3CAM_TEST_SCREENSHOTS="+screenshots(t))
 	for _, suite := range suites {
 		t.Run(strings.TrimSuffix(suite, ".test.mjs"), func(t *testing.T) {
+			if !slices.Contains(measuring, suite) {
+				t.Parallel()
+			}
 			if strings.HasPrefix(suite, "rolling") {
 				need(t, "ffmpeg")
 			}
