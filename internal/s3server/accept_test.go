@@ -28,13 +28,13 @@ func (s *scripted) Accept() (net.Conn, error) {
 }
 
 func TestAcceptOutlivesExhaustion(t *testing.T) {
-	l := newListener(&scripted{errs: []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED}}, time.Minute)
+	l := newListener(&scripted{errs: []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED}}, time.Minute, 0)
 	c, err := l.Accept()
 	if err != nil {
 		t.Fatalf("accept after a shortage: %v", err)
 	}
 	c.Close()
-	l = newListener(&scripted{errs: []error{syscall.EINVAL}}, time.Minute)
+	l = newListener(&scripted{errs: []error{syscall.EINVAL}}, time.Minute, 0)
 	if _, err := l.Accept(); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("accept on a closed listener: %v, want its error", err)
 	}

@@ -3,10 +3,12 @@
 package s3server
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,14 +19,16 @@ import (
 type listener struct {
 	net.Listener
 	stall time.Duration
+	max   int // connections; when nearly so many are open, the longest idle ones are closed. 0: never
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-	wg    sync.WaitGroup
+	mu      sync.Mutex
+	conns   map[*conn]struct{}
+	leaving int // of them, closed to make room and not yet noticed
+	wg      sync.WaitGroup
 }
 
-func newListener(ln net.Listener, stall time.Duration) *listener {
-	return &listener{Listener: ln, stall: stall, conns: make(map[*conn]struct{})}
+func newListener(ln net.Listener, stall time.Duration, maxConns int) *listener {
+	return &listener{Listener: ln, stall: stall, max: maxConns, conns: make(map[*conn]struct{})}
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -37,11 +41,48 @@ func (l *listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: nc, ln: l}
+	c.idleSince.Store(time.Now().UnixNano())
 	l.mu.Lock()
+	l.makeRoom()
 	l.conns[c] = struct{}{}
 	l.wg.Add(1)
+	for end := time.Now().Add(roomPatience); l.leaving > 0 && len(l.conns) > l.max-l.spare()/2 && time.Now().Before(end); {
+		l.mu.Unlock() // those that were closed are about to end
+		time.Sleep(time.Millisecond)
+		l.mu.Lock()
+	}
 	l.mu.Unlock()
 	return c, nil
+}
+
+// roomPatience is how long a new connection waits for one that was closed in its favour.
+const roomPatience = 100 * time.Millisecond
+
+// spare is how many connections are closed at a time, and how far from the limit that begins.
+func (l *listener) spare() int { return max(2, l.max/8) }
+
+// makeRoom closes connections that have no request, the longest idle first, when nearly all are taken: fasthttp refuses further ones with
+// 503, and who holds connections and says nothing would keep the cameras out. Some are closed at a time, so that a flood does not cost a
+// search for each. l.mu is held.
+func (l *listener) makeRoom() {
+	if l.max <= 0 || len(l.conns)-l.leaving < l.max-l.spare() {
+		return
+	}
+	var idle []*conn
+	for c := range l.conns {
+		if !c.leaving && c.idleSince.Load() != 0 {
+			idle = append(idle, c)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *conn) int { return cmp.Compare(a.idleSince.Load(), b.idleSince.Load()) })
+	for _, c := range idle[:min(len(idle), l.spare())] {
+		c.leaving = true
+		l.leaving++
+		if tcp, ok := c.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = c.Conn.Close() // the handler notices and calls c.Close
+	}
 }
 
 // Pauses of a listener that cannot accept for now.
@@ -86,17 +127,35 @@ type conn struct {
 	once      sync.Once
 	readUntil time.Time // set by the HTTP server; zero = none. Used by the connection's own goroutine only
 	linger    atomic.Bool
+	leaving   bool         // closed to make room; under the listener's lock
+	idleSince atomic.Int64 // Unix ns since which the first byte of a request is awaited; 0: one is being read or answered
+
+	got    int           // bytes since the rate was last judged
+	waited time.Duration // for them; not the time in which nobody read
 }
 
+// minRate is the slowest peer that is taken to be one, in bytes per second over the stall time: a byte now and then is no progress.
+const minRate = 128
+
 func (c *conn) Read(p []byte) (int, error) {
-	until := time.Now().Add(c.ln.stall)
+	if c.got > int(minRate*c.ln.stall.Seconds()) {
+		c.got, c.waited = 0, 0
+	}
+	began := time.Now()
+	until := began.Add(c.ln.stall - c.waited)
 	if !c.readUntil.IsZero() && c.readUntil.Before(until) {
 		until = c.readUntil
 	}
 	if err := c.Conn.SetReadDeadline(until); err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	c.waited += time.Since(began)
+	if n > 0 {
+		c.got += n
+		c.idleSince.Store(0)
+	}
+	return n, err
 }
 
 func (c *conn) Write(p []byte) (int, error) {
@@ -141,8 +200,21 @@ func (c *conn) ReadFrom(r io.Reader) (total int64, err error) {
 	return total, nil
 }
 
-func (c *conn) SetReadDeadline(t time.Time) error { c.readUntil = t; return nil }
-func (c *conn) SetDeadline(t time.Time) error     { c.readUntil = t; return c.Conn.SetWriteDeadline(t) }
+// SetReadDeadline is called by fasthttp before it waits for a request, before it reads a head, and before it reads a body: that one is
+// far away.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.readUntil, c.got, c.waited = t, 0, 0
+	since := int64(0)
+	if now := time.Now(); t.Before(now.Add(bodyTimeout / 2)) {
+		since = now.UnixNano()
+	}
+	c.idleSince.Store(since)
+	return nil
+}
+
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
+}
 
 // SetWriteDeadline does nothing: each write has its own.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
@@ -166,6 +238,9 @@ func (c *conn) end() error {
 	err := c.Conn.Close()
 	c.ln.mu.Lock()
 	delete(c.ln.conns, c)
+	if c.leaving {
+		c.ln.leaving--
+	}
 	c.ln.mu.Unlock()
 	c.ln.wg.Done()
 	return err

@@ -122,7 +122,7 @@ func (s *Server) listen() error {
 			return listenError(s.cfg.Addr, err)
 		}
 	}
-	s.ln = newListener(ln, s.cfg.StallTimeout)
+	s.ln = newListener(ln, s.cfg.StallTimeout, s.cfg.MaxConnections)
 	host, port, _ := net.SplitHostPort(ln.Addr().String())
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() { // every interface: name one that works from here
 		host = "127.0.0.1"
