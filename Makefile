@@ -17,7 +17,7 @@ BODY     ?= 524288
 export PATH := $(CURDIR)/build/node/bin:$(CURDIR)/build/py/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo agent csdk dist lambda deps test lint test-go test-386 test-csdk test-device test-aws test-web test-browser test-long soak fuzz \
+.PHONY: help build demo agent csdk dist lambda deps test lint test-go test-386 test-csdk test-device test-faults test-aws test-web test-browser test-long soak fuzz vuln \
         bench bench-load bench-device web clips clean
 
 help: ## list the targets
@@ -44,7 +44,7 @@ lambda: ## build the zips of the AWS Lambda functions into build/lambda
 deps: ## install what the tests need and this machine lacks (Debian, Ubuntu; elsewhere it says what to install)
 	@scripts/deps.sh
 
-test: deps lint test-go test-386 test-csdk test-device test-aws test-web test-browser ## every suite
+test: deps lint test-go test-386 test-csdk test-device test-faults test-aws test-web test-browser ## every suite
 	@echo "make test: all suites passed"
 
 lint: ## formatting and vet
@@ -53,7 +53,7 @@ lint: ## formatting and vet
 	cd bench && $(GO) vet ./...
 
 test-go: ## Go tests with the race detector
-	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/(csdk/tests|test/size|test/dist|test/device)(/|$$)|/test/aws$$')
+	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/(csdk/tests|test/size|test/dist|test/device|test/faults)(/|$$)|/test/aws$$')
 	cd bench && $(GO) test -race -count=1 ./load
 
 test-386: ## the same for the pure packages as a 32-bit program
@@ -65,6 +65,9 @@ test-csdk: ## the C library: compilers, sanitizers, valgrind, wire format
 test-device: ## agent and C library together, also emulated on MIPS and ARM; sizes; init scripts and archives
 	scripts/agent-build.sh all
 	$(GO) test -count=1 -timeout 20m $(DEVICE)
+
+test-faults: ## the real programs under faults of network, processes, clocks and disks, power cuts, and clients that mean harm (disks need root)
+	$(GO) test -count=1 -timeout 15m -v ./test/faults
 
 test-aws: ## the AWS deployment without an account: templates, roles, the real functions under an emulator of Lambda and API Gateway
 	$(GO) test -count=1 -timeout 10m ./test/aws
@@ -80,8 +83,12 @@ test-long: ## the rolling playlist polled for 5 minutes by hls.js, Video.js and 
 	S3CAM_TEST_LONG=1 $(GO) test -count=1 -timeout 10m -v -run SlowUplinks ./test/device
 	S3CAM_TEST_LONG=1 $(GO) test -count=1 -timeout 10m -v -run ManyViewers ./test/aws
 
-soak: ## the device side for SOAK (default 30m) with random kills, bandwidth and clock steps
+soak: ## device side, then the whole under faults and power cuts, each for SOAK (default 30m) with random faults
 	S3CAM_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run Soak ./test/device/...
+	S3CAM_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run 'NothingAcknowledged|PowerCuts' ./test/faults
+
+vuln: ## known vulnerabilities in what the programs call (govulncheck) and in the web site's packages (npm audit); needs the network
+	@scripts/vuln.sh
 
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
 	@scripts/fuzz.sh $(FUZZTIME)
