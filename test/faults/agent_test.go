@@ -174,7 +174,7 @@ func (a *agent) drain(limit time.Duration) agentStatus {
 		s, ok = a.ask()
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return ok && s.Pending == 0 && s.Spooled == 0 && s.Video > 0
+		return ok && s.Pending == 0 && s.Spooled == 0
 	})
 	return s
 }

@@ -98,6 +98,7 @@ type cameraKind struct {
 	sdk    bool // package s3 by the standalone server's Putter; else internal/s3put, the agent's
 	secure bool // over TLS
 	front  bool // through a front; straight to the store otherwise
+	ring   int  // bytes; small ones have to drop in an outage of some seconds
 }
 
 // put is the agent's client as a Putter.
@@ -143,7 +144,7 @@ func newCamera(t testing.TB, k cameraKind, l *link, f *front, roots *x509.CertPo
 	}
 	var err error
 	c.up, err = uploader.New(uploader.Config{
-		Prefix: k.name, SegmentDuration: time.Second, RingBytes: 512 << 10, Putter: c.book, Now: c.now, Audio: true,
+		Prefix: k.name, SegmentDuration: time.Second, RingBytes: k.ring, Putter: c.book, Now: c.now, Audio: true,
 		RetryMax: time.Second, RejectedMax: time.Second, MinTimeout: 3 * time.Second, MaxTimeout: 10 * time.Second,
 		OnStored: func(s uploader.Stored) { c.book.mu.Lock(); c.book.stored[s.Key] = true; c.book.mu.Unlock() },
 		OnDrop:   func(d uploader.Drop) { c.book.mu.Lock(); c.book.drops[d.Key] += d.Frames; c.book.mu.Unlock() },
@@ -184,10 +185,10 @@ func (c *camera) film(ctx context.Context) error {
 
 // kinds are the cameras of a run, besides the agent.
 var kinds = []cameraKind{
-	{name: "sdk-straight", sdk: true},
-	{name: "sdk-tls", sdk: true, secure: true, front: true},
-	{name: "put-plain", front: true},
-	{name: "put-tls", secure: true, front: true},
+	{name: "sdk-straight", sdk: true, ring: 512 << 10},
+	{name: "sdk-tls", sdk: true, secure: true, front: true, ring: 96 << 10},
+	{name: "put-plain", front: true, ring: 96 << 10},
+	{name: "put-tls", secure: true, front: true, ring: 512 << 10},
 }
 
 func (k cameraKind) String() string { return strings.ReplaceAll(k.name, "-", " ") }

@@ -43,6 +43,7 @@ type world struct {
 // TestNothingAcknowledgedIsLost plays random faults of every part at once. Afterwards the auditor says: what was acknowledged is stored, what is missing was
 // counted by its camera, no object is corrupt or cut, and each playlist was legal at each moment.
 func TestNothingAcknowledgedIsLost(t *testing.T) {
+	t.Parallel()
 	programs(t)
 	w := newWorld(t)
 	run, stop := context.WithCancel(t.Context())
