@@ -7,6 +7,8 @@ package faults_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -26,6 +28,8 @@ import (
 type victim struct {
 	*server
 	t      testing.TB
+	scheme string // of the web port
+	roots  *x509.CertPool
 	client *s3.Client
 	key    string // a stored segment
 	data   []byte
@@ -35,7 +39,19 @@ type victim struct {
 
 func newVictim(t *testing.T) *victim {
 	t.Helper()
-	v := &victim{server: newServer(t, t.TempDir()+"/data"), t: t}
+	return newVictimWith(t, nil)
+}
+
+// newVictimWith serves the web port by TLS when there is an authority.
+func newVictimWith(t *testing.T, ca *authority) *victim {
+	t.Helper()
+	v := &victim{t: t, scheme: "http://"}
+	var flags []string
+	if ca != nil {
+		v.scheme, v.roots = "https://", ca.pool
+		flags = []string{"--tls-cert", ca.file, "--tls-key", ca.keyFile, "--s3-plain"}
+	}
+	v.server = newServer(t, t.TempDir()+"/data", flags...)
 	var err error
 	v.client, err = s3.New(s3.Config{Endpoint: "http://" + v.s3, Region: region, Bucket: bucket, PathStyle: true, Credentials: s3.Static(accessKey, secretKey, "")})
 	if err != nil {
@@ -69,9 +85,9 @@ func newVictim(t *testing.T) *victim {
 // normal is a viewer and a camera who have done nothing wrong: they are served within seconds.
 func (v *victim) normal(when string) (segment []byte) {
 	v.t.Helper()
-	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: v.roots}}}
 	get := func(path string) []byte {
-		resp, err := c.Get("http://" + v.web + path)
+		resp, err := c.Get(v.scheme + v.web + path)
 		if err != nil {
 			v.t.Errorf("%s: a normal viewer: %v", when, err)
 			return nil

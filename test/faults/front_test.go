@@ -171,7 +171,9 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 type authority struct {
 	pool *x509.CertPool
 	file string // PEM, for the agent
-	pair tls.Certificate
+
+	keyFile string // PEM
+	pair    tls.Certificate
 }
 
 func newAuthority(t testing.TB) *authority {
@@ -196,6 +198,14 @@ func newAuthority(t testing.TB) *authority {
 	}
 	a := &authority{pool: x509.NewCertPool(), file: filepath.Join(t.TempDir(), "ca.pem"), pair: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}}
 	a.pool.AddCert(cert)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.keyFile = filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(a.keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(a.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -169,7 +169,7 @@ func (w *world) chaos(length time.Duration) {
 			w.later(w.between(200*time.Millisecond, 6*time.Second), func() { l.change(func() { l.hang = false }) })
 		case what < 50:
 			w.event("corrupted")
-			share := 0.05 + 0.5*w.rnd.Float64()
+			share := 0.2 + 0.8*w.rnd.Float64()
 			// Without TLS nothing protects answers; the payload's hash and CRC protect the way up.
 			l.change(func() {
 				l.up = share
