@@ -24,7 +24,7 @@ const (
 	DefaultMaxConnections = 4096             // a connection costs about 20 KiB
 	DefaultMaxRequests    = 1024             // beyond: 503 SlowDown, which clients retry
 	DefaultDrainTimeout   = 10 * time.Second // a 2 MB segment over a 2 Mbit/s uplink takes 8 s
-	DefaultStallTimeout   = time.Minute      // a peer that neither sends nor takes a byte this long is gone
+	DefaultStallTimeout   = time.Minute      // a peer that takes nothing this long is gone, and one that sends less than 128 bytes per second of it
 )
 
 // Durability says what is on disk when a PUT is answered.

@@ -41,5 +41,6 @@
 // directory stays what it was, and several Servers may run in one process, which is what the tests do.
 //
 // Experimental. Bounded to 4096 connections, 1024 requests at a time, 8 KiB of request head that comes within 30 s, 8 MiB of
-// request body that is no object, 1 MiB per in-process ranged read.
+// request body that is no object, 1 MiB per in-process ranged read. When nearly all connections are taken, those that have waited longest
+// for a request are closed. A body has to come with 128 bytes per second, over a minute.
 package s3server
