@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs every fuzz target of the module for the given time, one after the other: scripts/fuzz.sh [10s]
-set -eu
-for file in $(git grep -l '^func Fuzz' -- '*_test.go'); do
+# Runs every fuzz target of the module for the given time, one after the other, and lists at the end those that found something:
+# scripts/fuzz.sh [10s]
+set -u
+cd "$(dirname "$0")/.."
+failed=()
+count=0
+for file in $(git ls-files --cached --others --exclude-standard '*_test.go' | xargs grep -l '^func Fuzz'); do
 	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
 		echo "fuzz: $(dirname "$file") $target"
-		go test -run "^$" -fuzzminimizetime 10x -fuzz "^$target\$" -fuzztime "${1:-10s}" "./$(dirname "$file")"
+		count=$((count + 1))
+		go test -run "^$" -fuzzminimizetime 10x -fuzz "^$target\$" -fuzztime "${1:-10s}" "./$(dirname "$file")" || failed+=("$(dirname "$file") $target")
 	done
 done
+echo "fuzz: $count targets, ${#failed[@]} with findings"
+for f in ${failed+"${failed[@]}"}; do echo "  $f"; done
+[ ${#failed[@]} = 0 ]
