@@ -4,12 +4,25 @@ package s3server
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/versity/versitygw/s3err"
 )
+
+// A camera gives up trying after a 405; a disk that has turned read-only is mended some time.
+func TestAReadOnlyDiskIsAnErrorOfTheServer(t *testing.T) {
+	g := &gateway{log: slog.New(slog.DiscardHandler)}
+	for _, err := range []error{s3err.GetAPIError(s3err.ErrMethodNotAllowed), &os.PathError{Op: "open", Path: "x", Err: syscall.EROFS}} {
+		if got := g.fail("put", "x", err); !errors.Is(got, s3err.GetAPIError(s3err.ErrInternalError)) {
+			t.Errorf("%v is answered as %v", err, got)
+		}
+	}
+}
 
 // scripted answers Accept with errors and then with one connection.
 type scripted struct {

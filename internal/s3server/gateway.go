@@ -116,12 +116,17 @@ func (g *gateway) object(bucket, key *string) (dir, clean string, err error) {
 }
 
 // fail turns an error of the store into what the client may see. S3 errors pass; a full disk is 507, a client that went away
-// in mid-body is IncompleteBody; anything else is logged and becomes 500 InternalError, which clients retry.
+// in mid-body is IncompleteBody; a read-only file system and anything else is logged and becomes 500 InternalError, which clients retry.
 func (g *gateway) fail(op, name string, err error) error {
 	var api s3err.S3Error
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, s3err.GetAPIError(s3err.ErrMethodNotAllowed)), errors.Is(err, syscall.EROFS):
+		// versitygw's word for a read-only file system; without versions it has no other use for it. A 405 would tell a camera that trying
+		// again is of no use, and file systems turn read-only when a disk fails, until somebody has mended it.
+		g.log.Error("the file system is read-only", "op", op, "key", name)
+		return s3err.GetAPIError(s3err.ErrInternalError)
 	case errors.As(err, &api):
 		return api
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):

@@ -155,8 +155,8 @@ func (c *camera) audit(t testing.TB, have []stored) string {
 	if missing := c.fed - frames; missing > dropped || missing < dropped-unsure {
 		t.Errorf("%s: %d of %d pictures are missing, %d are counted as lost, of which %d may be stored (%+v)", c.name, missing, c.fed, dropped, unsure, st)
 	}
-	return fmt.Sprintf("%s: %d pictures fed, %d readable in %d objects; counted as lost %d; %d segments acknowledged, %d of them missing; %d objects wrong; failed tries %v; clock off by %v",
-		c.name, c.fed, frames, len(have), dropped, len(c.book.acked), lost, corrupt, c.book.errs, st.ClockOffset)
+	return fmt.Sprintf("%s: %d pictures fed, %d readable in %d objects; counted as lost %d; %d segments acknowledged, %d of them missing; %d objects wrong; failed tries %v, rejected %v; clock off by %v",
+		c.name, c.fed, frames, len(have), dropped, len(c.book.acked), lost, corrupt, c.book.errs, c.book.refuse, st.ClockOffset)
 }
 
 // audit compares what the store acknowledged to anybody, as the front saw it, with what is stored.

@@ -41,10 +41,11 @@ type ledger struct {
 	stored map[string]bool          // OnStored was called
 	drops  map[string]int           // frames of each OnDrop, by key
 	errs   map[string]int
+	refuse map[string]int // what ErrRejected said: it tells an operator to do something, so a fault that passes should not
 }
 
 func newLedger(p uploader.Putter) *ledger {
-	return &ledger{inner: p, tried: map[string]map[body]bool{}, acked: map[string]body{}, stored: map[string]bool{}, drops: map[string]int{}, errs: map[string]int{}}
+	return &ledger{inner: p, tried: map[string]map[body]bool{}, acked: map[string]body{}, stored: map[string]bool{}, drops: map[string]int{}, errs: map[string]int{}, refuse: map[string]int{}}
 }
 
 func (l *ledger) Put(ctx context.Context, o *uploader.Object) (time.Time, error) {
@@ -62,6 +63,10 @@ func (l *ledger) Put(ctx context.Context, o *uploader.Object) (time.Time, error)
 		l.acked[o.Key] = b
 	} else {
 		l.errs[class(err)]++
+		if errors.Is(err, uploader.ErrRejected) {
+			_, said, _ := strings.Cut(err.Error(), ".ts\": ")
+			l.refuse[said]++
+		}
 	}
 	return at, err
 }
