@@ -57,8 +57,36 @@ func NewKept(dir string, cfg MemoryConfig) (*Kept, error) {
 		return nil, fmt.Errorf("live windows: %w", err)
 	}
 	k := &Kept{Memory: NewMemory(cfg), dir: dir, seed: maphash.MakeSeed()}
+	if err := k.begin(); err != nil {
+		return nil, fmt.Errorf("live windows: %w", err)
+	}
 	k.prune()
 	return k, nil
+}
+
+// epochFile says in which epoch the windows beside it were written.
+const epochFile = "epoch"
+
+// begin removes the windows of an earlier epoch: what was written last before a crash of the machine or its disk may be missing, and from an older
+// state numbers would go back.
+func (k *Kept) begin() error {
+	now := epoch(k.dir)
+	name := filepath.Join(k.dir, epochFile)
+	if was, err := os.ReadFile(name); err == nil && now != "" && string(was) == now {
+		return nil
+	}
+	files, err := os.ReadDir(k.dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Type().IsRegular() {
+			if err := os.Remove(filepath.Join(k.dir, f.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return os.WriteFile(name, []byte(now), 0o600)
 }
 
 // prune removes files that nobody can need any more, once in pruneEach.
@@ -77,6 +105,9 @@ func (k *Kept) prune() {
 		return
 	}
 	for _, f := range files {
+		if f.Name() == epochFile {
+			continue
+		}
 		keep := keepLive
 		if strings.HasSuffix(f.Name(), suffixEvent) {
 			keep = keepEvent

@@ -20,8 +20,9 @@ func (s *server) windows() (playback.WindowStore, error) {
 		return cache.NewMemory(cfg), nil
 	}
 	k, err := cache.NewKept(filepath.Join(s.cfg.Engine.Dir, windowsDir), cfg)
-	if err != nil {
-		return nil, dataError(s.cfg.Engine.Dir, err)
+	if err != nil { // a full disk, say: what is stored there can be watched all the same
+		s.log.Warn("live windows cannot be kept for the next start", "err", err)
+		return cache.NewMemory(cfg), nil
 	}
 	return k, nil
 }

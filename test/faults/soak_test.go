@@ -245,6 +245,9 @@ func (w *world) chaos(length time.Duration) {
 
 // killServer is kill -9.
 func (w *world) killServer() {
+	if w.unkept {
+		w.lost.Add(1) // before and after: what a viewer is being sent now belongs to neither
+	}
 	w.server.kill()
 	if w.unkept {
 		w.unkept = false

@@ -59,8 +59,9 @@ func (v *viewer) watch(ctx context.Context) {
 }
 
 func (v *viewer) poll(ctx context.Context) {
+	lost := v.lost.Load()
 	text, ok := v.get(ctx, "/playlist.m3u8?camera_id="+url.QueryEscape(v.camera), "playlist")
-	if !ok {
+	if !ok || v.lost.Load() != lost { // it may be of the server before or of the one after
 		return
 	}
 	p, err := hls.Parse(text)
@@ -69,8 +70,8 @@ func (v *viewer) poll(ctx context.Context) {
 		return
 	}
 	v.mu.Lock()
-	if n := v.lost.Load(); n != v.at {
-		v.at = n
+	if lost != v.at {
+		v.at = lost
 		v.judge = hlstest.Reloads{}
 	}
 	if err := v.judge.AddPlaylist(p); err != nil {
