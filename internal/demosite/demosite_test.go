@@ -196,7 +196,7 @@ func (w *world) empty(b *s3servertest.Bucket) bool {
 
 func siteAt(t *testing.T, path string) map[string]string {
 	t.Helper()
-	files, err := webui.Files(webui.Config{APIBase: api})
+	files, err := webui.Files(webui.Config{APIBase: api, NoClips: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestAnUpdateWritesOnlyWhatDiffers(t *testing.T) {
 	if want := []string{"config.json", "favicon.svg", "index.html"}; !slices.Equal(written, want) {
 		t.Errorf("written %q, want %q", written, want)
 	}
-	if got := w.contents(w.site)["demosite/config.json"]; got != `{"apiBase":"https://api.example.com"}`+"\n" {
+	if got := w.contents(w.site)["demosite/config.json"]; got != `{"apiBase":"https://api.example.com","clips":false}`+"\n" {
 		t.Errorf("config.json %q", got)
 	}
 	next["ApiEndpoint"] = api

@@ -82,7 +82,7 @@ func sizes(ctx context.Context, bucket *s3.Client, path string, files []webui.Fi
 
 // writeSite makes the site in bucket what this release and p say.
 func (i *Installer) writeSite(ctx context.Context, bucket *s3.Client, p properties) error {
-	files, err := webui.Files(webui.Config{APIBase: p.ApiEndpoint})
+	files, err := webui.Files(webui.Config{APIBase: p.ApiEndpoint, NoClips: true})
 	if err != nil {
 		return err
 	}

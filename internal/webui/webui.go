@@ -45,6 +45,9 @@ type Config struct {
 
 	// Login is the address of the page to sign in on, relative to the site or absolute; empty means that there is none.
 	Login string
+
+	// NoClips tells the page that the API makes no clips, so that it offers none.
+	NoClips bool
 }
 
 // zoneName is the form of an IANA time zone name.
@@ -96,12 +99,17 @@ func Files(cfg Config) ([]File, error) {
 	if _, err := cfg.sources(); err != nil {
 		return nil, fmt.Errorf("webui: %w", err)
 	}
+	var clips *bool
+	if cfg.NoClips {
+		clips = new(bool)
+	}
 	config, err := json.Marshal(struct {
 		APIBase string            `json:"apiBase"`
 		Login   string            `json:"login,omitempty"`
+		Clips   *bool             `json:"clips,omitempty"` // false or absent
 		Zone    string            `json:"zone,omitempty"`
 		Zones   map[string]string `json:"zones,omitempty"`
-	}{cfg.APIBase, cfg.Login, cfg.Zone, cfg.CameraZones})
+	}{cfg.APIBase, cfg.Login, clips, cfg.Zone, cfg.CameraZones})
 	if err != nil {
 		return nil, fmt.Errorf("webui: %w", err)
 	}

@@ -302,6 +302,10 @@ func TestConfigTellsWhereCamerasAreAndWhereToSignIn(t *testing.T) {
 	if got := string(body(t, get(t, h, "GET", "/config.json", nil))); got != want {
 		t.Errorf("config.json = %s, want %s", got, want)
 	}
+	const none = `{"apiBase":"","clips":false}` + "\n"
+	if got := string(body(t, get(t, site(t, webui.Config{NoClips: true}), "GET", "/config.json", nil))); got != none {
+		t.Errorf("without clips config.json = %s, want %s", got, none)
+	}
 }
 
 // TestBundleIsSmall holds the promise of docs/design/site.md: everything that a viewer loads, Video.js included.

@@ -219,10 +219,11 @@ func (w *world) checkSite(t *testing.T, site *s3.Client, path string) {
 	}
 	var config struct {
 		APIBase string `json:"apiBase"`
+		Clips   *bool  `json:"clips"`
 	}
 	text, kind := read("config.json")
-	if err := json.Unmarshal([]byte(text), &config); err != nil || strings.TrimSuffix(config.APIBase, "/") != w.api.URL || kind != "application/json" {
-		t.Errorf("config.json: %s of %q (%v), want apiBase %s", text, kind, err, w.api.URL)
+	if err := json.Unmarshal([]byte(text), &config); err != nil || strings.TrimSuffix(config.APIBase, "/") != w.api.URL || kind != "application/json" || config.Clips == nil || *config.Clips {
+		t.Errorf("config.json: %s of %q (%v), want apiBase %s and no clips", text, kind, err, w.api.URL)
 	}
 }
 
