@@ -8,7 +8,8 @@
 # What is special about the build keeps a zip below 4 MB, with which a function starts faster and deploys over a slow line:
 #
 # - lambda.norpc leaves out the interface of the go1.x runtime, nethttpomithttp2 HTTP/2, which neither S3 nor DynamoDB speaks.
-# - Inlining is off but for the packages that most of the time is spent in: signing, hashing, compressing, maps, playlists.
+# - Inlining is off but for our own packages and those that most of the time is spent in: signing, hashing, compressing, maps.
+# - The zip is compressed by lambda-deflate.go, which takes its time.
 #
 # Environment: GO  the go command
 set -eu
@@ -33,7 +34,7 @@ fips=crypto/internal/fips140
 # A package compiled with -l has no bodies to inline elsewhere, so what these call in their loops is listed too.
 inline=(internal/runtime/... internal/byteorder crypto/internal/fips140deps/byteorder "$fips"/{sha256,subtle,bigmod,aes,aes/gcm}
 	math/bits hash/crc32 hash/crc64 bytes strings strconv internal/strconv unicode/utf8 encoding/base64
-	github.com/klauspost/compress/... "$ours"/{hls,playback,segment,mpegts,internal/sigv4})
+	github.com/klauspost/compress/... "$ours/...")
 build=(-tags 'lambda.norpc,nethttpomithttp2' -trimpath -ldflags '-s -w' -gcflags=all=-l)
 for p in "${inline[@]}"; do build+=("-gcflags=$p="); done # later patterns win
 # Without a repository that git reads, go would refuse to build; the program then does not know its commit.
@@ -43,7 +44,7 @@ mkdir -p "$out"
 work=$(mktemp -d "$out/.new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 unset GOAMD64 GOARM64 GOEXPERIMENT
-$go build -o "$work/pack" scripts/lambda-zip.go
+$go build -o "$work/pack" scripts/lambda-zip.go scripts/lambda-deflate.go
 for a; do
 	case $a in arm64) arch=arm64 ;; x86_64) arch=amd64 ;; esac
 	CGO_ENABLED=0 GOOS=linux GOARCH=$arch $go build "${build[@]}" -o "$work/bootstrap" ./cmd/s3cam-lambda

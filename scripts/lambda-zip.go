@@ -8,15 +8,16 @@ package main
 
 import (
 	"archive/zip"
+	"bytes"
 	"cmp"
 	"compress/flate"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 )
 
 func main() {
@@ -37,23 +38,29 @@ func pack(archive string, files []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	z := zip.NewWriter(f)
-	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) })
 	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(filepath.Base(a), filepath.Base(b)) })
 	for _, name := range files {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		h := &zip.FileHeader{Name: filepath.Base(name), Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
+		small := deflate(b)
+		if back, err := io.ReadAll(flate.NewReader(bytes.NewReader(small))); err != nil || !bytes.Equal(back, b) {
+			return fmt.Errorf("%s was compressed wrongly: %v", name, err)
+		}
+		h := &zip.FileHeader{
+			Name: filepath.Base(name), Method: zip.Deflate, ModifiedDate: 1<<5 | 1, // 1 January 1980
+			CRC32: crc32.ChecksumIEEE(b), CompressedSize64: uint64(len(small)), UncompressedSize64: uint64(len(b)),
+		}
 		h.SetMode(0o644)
 		if h.Name == "bootstrap" {
 			h.SetMode(0o755)
 		}
-		w, err := z.CreateHeader(h)
+		w, err := z.CreateRaw(h)
 		if err != nil {
 			return err
 		}
-		if _, err := w.Write(b); err != nil {
+		if _, err := w.Write(small); err != nil {
 			return err
 		}
 	}
