@@ -30,7 +30,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	dir := fs.String("dir", "../build/bench", "where inputs and helper programs are kept")
 	libav := fs.String("libav", "", "the program built from libav/mux.c; empty leaves libavformat out")
 	s3cam := fs.String("s3cam", "", "the s3cam program; empty leaves serving out")
-	part := fs.String("part", "", "report one part only: mux, presign, list, put, replay, clip, serve, load")
+	part := fs.String("part", "", "report one part only: mux, presign, list, put, replay, clip, serve, load, lambda")
 	crowd := fleet.Config{Cameras: 450, Viewers: 500, Segment: 3 * time.Second, Log: stdout}
 	fs.IntVar(&crowd.Cameras, "cameras", crowd.Cameras, "part load: how many cameras")
 	fs.IntVar(&crowd.Viewers, "viewers", crowd.Viewers, "part load: how many viewers")
@@ -38,6 +38,8 @@ func run(args []string, stdout, stderr io.Writer) error {
 	fs.DurationVar(&crowd.For, "for", time.Minute, "part load: how long")
 	fs.DurationVar(&crowd.Keep, "keep", time.Minute, "part load: how long segments are kept, for want of space")
 	fs.StringVar(&crowd.Dir, "store", "", "part load: where the store's directory is made, instead of -dir")
+	lambdaZip := fs.String("lambda", "", "the zip of the Lambda functions for this machine; empty leaves them out")
+	lambdaPlain := fs.String("lambda-plain", "", "their program built with Go's defaults, to compare")
 	bare := fs.String("bare", "", "serve this folder's bodies with a bare net/http handler, as the peer of -part serve")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -54,7 +56,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if crowd.S3cam = *s3cam; crowd.Dir == "" {
 		crowd.Dir = *dir
 	}
-	return report(config{*dir, *libav, *s3cam, *part, crowd}, stdout)
+	return report(config{*dir, *libav, *s3cam, *part, *lambdaZip, *lambdaPlain, crowd}, stdout)
 }
 
 func runOnly(name, pack, dir string, passes int, stdout io.Writer) error {

@@ -34,6 +34,7 @@ func (g *goals) atMost(what string, got, limit float64, unit string) {
 // config says where the programs and inputs of a report are, and which part of it is wanted.
 type config struct {
 	dir, libav, s3cam, part string
+	lambdaZip, lambdaPlain  string
 	crowd                   fleet.Config
 }
 
@@ -61,6 +62,7 @@ func report(cfg config, out io.Writer) error {
 		{"clip", func(g *goals) error { return reportClip(g, cfg.dir) }},
 		{"serve", func(g *goals) error { return reportServe(g, cfg.dir, cfg.s3cam) }},
 		{"load", func(g *goals) error { return reportLoad(g, cfg.crowd) }},
+		{"lambda", func(g *goals) error { return reportLambda(g, cfg) }},
 	}
 	known := false
 	for _, p := range parts {
