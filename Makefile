@@ -13,7 +13,8 @@ TARGETS  ?= all
 SOAK     ?= 30m
 FUZZTIME ?= 10s
 FOR      ?= 10m
-BODY     ?= 524288
+BODY     ?= 1875000
+KEEP     ?= 45s
 export PATH := $(CURDIR)/build/node/bin:$(CURDIR)/build/py/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -97,8 +98,8 @@ bench: ## side-by-side measurements against ffmpeg, astits, aws-sdk-go-v2, nginx
 	@scripts/deps.sh bench
 	cd bench && ./run.sh
 
-bench-load: ## 450 cameras and 500 viewers on one server for FOR (default 10m), segments of BODY bytes: latencies, and an audit that nothing was lost
-	cd bench && ./run.sh -part load -for $(FOR) -body $(BODY)
+bench-load: ## 450 cameras and 500 viewers on one server for FOR (default 10m), segments of BODY bytes (5 Mbit/s, 20 GB of disk): latencies, an audit
+	cd bench && ./run.sh -part load -for $(FOR) -body $(BODY) -keep $(KEEP)
 
 bench-device: ## what the agent costs on a camera: flash, memory, instructions per byte (10 minutes)
 	@scripts/deps.sh
