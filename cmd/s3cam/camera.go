@@ -16,14 +16,18 @@ import (
 )
 
 type cameraCmd struct {
-	Add    cameraAddCmd    `cmd:"" help:"Make a camera known and write the files that it needs."`
-	List   cameraListCmd   `cmd:"" help:"List the cameras and their certificates."`
-	Remove cameraRemoveCmd `cmd:"" help:"Take a camera's access away. Its footage is kept."`
+	Add     cameraAddCmd     `cmd:"" help:"Make a camera known and write the files that it needs."`
+	List    cameraListCmd    `cmd:"" help:"List the cameras, their keys and certificates."`
+	Rotate  cameraRotateCmd  `cmd:"" help:"Give a camera a new key or certificate; the old one is good for a while."`
+	Disable cameraDisableCmd `cmd:"" help:"Take no footage of a camera until it is enabled again. Its keys stay."`
+	Enable  cameraEnableCmd  `cmd:"" help:"Take the footage of a disabled camera again."`
+	Remove  cameraRemoveCmd  `cmd:"" help:"Take a camera's access away. Its footage is kept."`
 }
 
-// cameraFlags say whose cameras are meant. A stack is one in AWS.
+// cameraFlags say whose cameras are meant: those of a stack in AWS, or of a standalone server.
 type cameraFlags struct {
-	Stack string `required:"" placeholder:"NAME" help:"The CloudFormation stack in AWS that the camera belongs to."`
+	Stack string `required:"" xor:"place" placeholder:"NAME" help:"The CloudFormation stack in AWS that the camera belongs to."`
+	Data  string `required:"" xor:"place" placeholder:"DIR" help:"The directory of the server that the camera belongs to: what serve has as --data, or as --state. It may be running."`
 	awsFlags
 	JSON bool `help:"Print the result as JSON on standard output."`
 }
@@ -64,27 +68,56 @@ func cameraError(ctx context.Context, err error) error {
 }
 
 type cameraAddCmd struct {
-	Name string `arg:"" help:"Name of the camera: its thing in AWS IoT, its folder in the bucket and its camera_id for playback. Letters, digits and : _ -"`
+	Name string `arg:"" help:"Name of the camera: its thing in AWS IoT, its folder in the bucket and its camera_id for playback. Letters, digits and : _ -, with --data any folder name and / between folders."`
 	cameraFlags
-	Out       string `placeholder:"DIR" help:"Directory for the files. Without it: one of the camera's name."`
+	cameraOutFlags
+	cameraLimitFlags
+	Certificate bool `help:"With --data: a certificate, for session keys of serve --credentials-addr, instead of a key pair."`
+	Renew       bool `help:"With --stack: a new certificate for a camera that exists. The old one goes on working."`
+	RevokeOld   bool `help:"With --renew: deactivate the old certificates."`
+}
+
+// cameraOutFlags say what becomes of a camera's files.
+type cameraOutFlags struct {
+	Out       string `placeholder:"DIR" help:"Directory for the files. Without it: one of the camera's name; a key pair of --data is only printed."`
 	DeviceDir string `default:"/etc/s3cam" placeholder:"DIR" help:"Where the files will lie on the camera; agent.conf names them there."`
-	Renew     bool   `help:"A new certificate for a camera that exists. The old one goes on working."`
-	RevokeOld bool   `help:"With --renew: deactivate the old certificates."`
+
+	Endpoint            string `placeholder:"URL" help:"With --data: how the camera reaches the store, as http://192.168.1.10:9000. Default: where the server listened last."`
+	CredentialsEndpoint string `placeholder:"HOST:PORT" help:"With --data: how the camera reaches serve --credentials-addr. Default: where the server listened last."`
+	CA                  string `name:"ca" placeholder:"FILE" help:"With --data: certificates (PEM) that vouch for a store with https."`
 }
 
 func (cameraAddCmd) Help() string {
-	return `Makes a thing in AWS IoT and a certificate for a key that is made on this machine: only a signing request travels, the key
-never does. With it the camera gets keys that are good for an hour and for its own folder in the bucket.
+	return `With --data the camera gets a key pair that may store segments in its own folder and nothing else, and agent.conf is printed; or, with
+--certificate, a certificate for session keys. Besides agent.conf that takes device.key (mode 0600), device.crt and ca.crt.
 
+With --stack it makes a thing in AWS IoT and a certificate for a key that is made on this machine: only a signing request travels, the key
+never does. With it the camera gets keys that are good for an hour and for its own folder in the bucket.
 It writes device.key (mode 0600), device.crt and agent.conf, and prints the last of them. Copy the three to the camera; the agent has the roots that vouch
 for AWS built in (Amazon Root CA 1 to 4, Starfield Services G2, DigiCert Global Root CA, G2 and G3).
 
 Examples:
+  s3cam camera add shop/door --data /var/lib/s3cam
+  s3cam camera add shop/door --data /var/lib/s3cam --certificate --out door-files
   s3cam camera add door --stack s3cam --region eu-central-1
   s3cam camera add door --stack s3cam --renew --revoke-old --out new-files`
 }
 
 func (c *cameraAddCmd) Run(ctx context.Context, g *globals) error {
+	if c.Data != "" {
+		if c.Renew || c.RevokeOld {
+			return usage("--renew and --revoke-old are for --stack; with --data there is s3cam camera rotate")
+		}
+		return c.addToServer(g)
+	}
+	if err := c.stackOnly(c.Certificate, c.cameraLimitFlags != cameraLimitFlags{}, c.Endpoint != "", c.CredentialsEndpoint != "", c.CA != ""); err != nil {
+		return err
+	}
+	return c.addToStack(ctx, g)
+}
+
+// addToStack makes or renews a camera in AWS IoT.
+func (c *cameraAddCmd) addToStack(ctx context.Context, g *globals) error {
 	if err := provision.CheckName(c.Name); err != nil {
 		return deployError(err)
 	}
@@ -127,6 +160,9 @@ type cameraListCmd struct {
 }
 
 func (c *cameraListCmd) Run(ctx context.Context, g *globals) error {
+	if c.Data != "" {
+		return c.listServer(g)
+	}
 	p, _, err := c.open(ctx, g)
 	if err != nil {
 		return err
@@ -161,11 +197,16 @@ type cameraRemoveCmd struct {
 }
 
 func (cameraRemoveCmd) Help() string {
-	return `Deactivates, detaches and deletes the camera's certificates, then its thing. Keys that the camera holds already are good for an
+	return `With --data its keys and certificates, and the session keys that it holds, are good for nothing from now on.
+
+With --stack it deactivates, detaches and deletes the camera's certificates, then its thing. Keys that the camera holds already are good for an
 hour at most. The footage stays in the bucket and can be watched.`
 }
 
 func (c *cameraRemoveCmd) Run(ctx context.Context, g *globals) error {
+	if c.Data != "" {
+		return c.removeFromServer(g)
+	}
 	p, stack, err := c.open(ctx, g)
 	if err != nil {
 		return err

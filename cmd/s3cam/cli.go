@@ -25,7 +25,7 @@ Each flag can also be given as an environment variable, named beside it; a flag 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done but some footage was dropped, 130 interrupted.`
 
 var commands = []string{"demo", "serve", "push", "probe", "playlist", "cost", "deploy", "deploy up", "deploy status", "deploy down", "deploy template",
-	"camera", "camera add", "camera list", "camera remove", "user", "user add", "user list", "user remove", "user password",
+	"camera", "camera add", "camera list", "camera rotate", "camera disable", "camera enable", "camera remove", "user", "user add", "user list", "user remove", "user password",
 	"token", "token make", "token keys", "token revoke", "version"}
 
 var groups = []kong.Group{

@@ -32,17 +32,21 @@ type serveCmd struct {
 	Cache    cacheFlags    `embed:"" group:"playback"`
 	Ops      opsFlags      `embed:"" group:"operation"`
 	Access   accessFlags   `embed:"" group:"web"`
-	Log      logFlags      `embed:"" prefix:"log-" group:"log"`
+
+	CameraKeys cameraKeyFlags `embed:"" group:"store"`
+
+	Log logFlags `embed:"" prefix:"log-" group:"log"`
 }
 
 func (serveCmd) Help() string {
 	return `Runs an S3 store for the cameras to upload to, and the playback API and web page over it. With --s3-url it serves what
 lies in that S3 instead. It runs until Ctrl-C or SIGTERM.
 
-Cameras need the store's address, bucket, region and key pair, which are printed at the start.
+Each camera gets a key or a certificate of its own by s3cam camera add, which also prints the configuration of its agent.
 
 Examples:
   s3cam serve --data /var/lib/s3cam --s3 192.168.1.10:9000
+  s3cam serve --data /var/lib/s3cam --s3 192.168.1.10:9000 --credentials-addr 192.168.1.10:8443
   s3cam serve --s3-url https://s3.example.org --bucket video
   AWS_PROFILE=prod s3cam serve --s3-url aws --bucket my-video-bucket --region eu-central-1`
 }
@@ -70,6 +74,7 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 	if err := c.Access.apply(&cfg); err != nil {
 		return err
 	}
+	c.CameraKeys.apply(&cfg)
 	if c.Store.S3URL != "" {
 		client, err := c.Store.client(ctx, c.Keys, cfg.Logger)
 		if err != nil {
@@ -126,7 +131,7 @@ func (c *serveCmd) welcome(w io.Writer, a standalone.Addresses) {
 	fmt.Fprintf(w, "\ns3cam serves %s/\n\n", a.Web)
 	setupBlock(w, a)
 	if a.S3 != "" {
-		storeBlock(w, a)
+		camerasBlock(w, a, c.Data)
 		return
 	}
 	fmt.Fprintf(w, "  Footage comes from bucket %s.\n\n", a.Bucket)

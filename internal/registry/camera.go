@@ -57,15 +57,11 @@ func fail(kind error, hint, format string, args ...any) error {
 	return &Error{kind, fmt.Sprintf(format, args...), hint}
 }
 
-// Limits of one camera; zero means the default.
+// Limits of one camera; zero means the default. How long its footage is kept is package retention's.
 type Limits struct {
 	Grace     time.Duration // for which an object may be stored again; default DefaultGrace
 	MaxObject int64         // bytes; default DefaultMaxObject
 	BackFill  time.Duration // the age of a segment that may still come; default DefaultBackFill
-
-	// For retention, which deletes; nothing is refused because of them. Zero: no limit of its own.
-	KeepDays  int
-	KeepBytes int64
 }
 
 func (l Limits) check() error {
@@ -77,8 +73,6 @@ func (l Limits) check() error {
 		{"the grace window", l.Grace < 0 || l.Grace > 24*time.Hour, "0 to 24h"},
 		{"the largest object", l.MaxObject < 0 || l.MaxObject > 5<<30, "0 to 5 GiB"},
 		{"the age of back-fill", l.BackFill < 0 || l.BackFill > 10*366*24*time.Hour, "0 to ten years"},
-		{"the days to keep", l.KeepDays < 0 || l.KeepDays > 36600, "0 to 36600"},
-		{"the bytes to keep", l.KeepBytes < 0, "0 or more"},
 	} {
 		if f.outside {
 			return fail(ErrLimit, "choose one from "+f.allowed, "%s is out of range", f.name)
@@ -140,8 +134,6 @@ type record struct {
 	GraceSeconds int64         `json:"grace_s,omitempty"`
 	BackFill     int64         `json:"back_fill_s,omitempty"`
 	MaxObject    int64         `json:"max_object,omitempty"`
-	KeepDays     int           `json:"keep_days,omitempty"`
-	KeepBytes    int64         `json:"keep_bytes,omitempty"`
 }
 
 type storedKey struct {
@@ -153,7 +145,7 @@ type storedKey struct {
 
 func (r *record) limits() Limits {
 	return Limits{Grace: time.Duration(r.GraceSeconds) * time.Second, BackFill: time.Duration(r.BackFill) * time.Second,
-		MaxObject: r.MaxObject, KeepDays: r.KeepDays, KeepBytes: r.KeepBytes}.withDefaults()
+		MaxObject: r.MaxObject}.withDefaults()
 }
 
 func (r *record) view(id string) Camera {

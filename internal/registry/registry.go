@@ -157,7 +157,7 @@ func (r *Registry) Add(o AddOptions) (Issued, error) {
 		return out, err
 	}
 	l := o.Limits
-	c := &record{Created: r.moment(), GraceSeconds: seconds(l.Grace), BackFill: seconds(l.BackFill), MaxObject: l.MaxObject, KeepDays: l.KeepDays, KeepBytes: l.KeepBytes}
+	c := &record{Created: r.moment(), GraceSeconds: seconds(l.Grace), BackFill: seconds(l.BackFill), MaxObject: l.MaxObject}
 	if err := r.equip(o.ID, c, o.Certificate, &out); err != nil {
 		return out, err
 	}

@@ -101,7 +101,7 @@ func known(t *testing.T, r *registry.Registry, i registry.Issued) bool {
 func TestTheLifeOfAKey(t *testing.T) {
 	c := noon()
 	r := open(t, t.TempDir(), c)
-	first := add(t, r, registry.AddOptions{ID: "shop/door", Limits: registry.Limits{KeepDays: 30, KeepBytes: 5e9}})
+	first := add(t, r, registry.AddOptions{ID: "shop/door", Limits: registry.Limits{BackFill: time.Hour}})
 	if len(first.AccessKey) != 20 || len(first.SecretKey) < 40 || first.Pair != nil || !first.Ends.IsZero() {
 		t.Errorf("issued %+v", first)
 	}
@@ -147,7 +147,7 @@ func TestTheLifeOfAKey(t *testing.T) {
 	}
 	got, ok := r.Camera("shop/door")
 	if !ok || got.Disabled || len(got.Keys) != 2 || got.Keys[0].ID != fifth.AccessKey || !got.Rotated.Equal(c.now()) || got.Thing != "shop:door" ||
-		got.Limits.KeepDays != 30 || got.Limits.KeepBytes != 5e9 || got.Limits.Grace != registry.DefaultGrace || got.Limits.MaxObject != 64<<20 {
+		got.Limits.BackFill != time.Hour || got.Limits.Grace != registry.DefaultGrace || got.Limits.MaxObject != 64<<20 {
 		t.Errorf("camera %+v", got)
 	}
 	if text, err := json.Marshal(got); err != nil || strings.Contains(string(text), string(fifth.SecretKey)) {

@@ -28,6 +28,8 @@ type Config struct {
 	Access   Access
 	State    string // directory of people, keys and the like; empty: see StateDir
 
+	CameraKeys CameraKeys
+
 	Cameras   []Camera   // simulated; need Engine
 	Recording *Recording // put into the store at the start unless it is there; needs Engine
 
@@ -103,6 +105,7 @@ type Addresses struct {
 	S3                   string // endpoint URL of the embedded store, empty for an external one
 	Bucket, Region       string
 	AccessKey, SecretKey string // of the embedded store
+	Credentials          string // host:port of the credential endpoint, empty when there is none
 	KeyFile              string // where that pair is kept, empty when it was given
 	KeyMade              bool   // just now
 }
@@ -146,6 +149,9 @@ func (c *Config) problem() error {
 		errs = append(errs, err)
 	}
 	if err := c.Metrics.problem(); err != nil {
+		errs = append(errs, err)
+	}
+	if err := c.CameraKeys.problem(c.Engine != nil); err != nil {
 		errs = append(errs, err)
 	}
 	if e := c.Engine; e != nil {

@@ -89,6 +89,7 @@ type server struct {
 	signers  *s3delivery.Signers
 	ops      ops
 	access   *access.Access
+	keyed    keyed
 	cameras  group
 	webGroup group
 	engines  group
@@ -147,6 +148,9 @@ func (s *server) start(ctx context.Context) error {
 	}
 	if s.engine != nil { // after the service, which it tells of each segment
 		s.engines.run(ctx, s.failed, s.engine.Run)
+		if err := s.startCredentials(ctx); err != nil {
+			return err
+		}
 	}
 	return s.startCameras(ctx)
 }
@@ -165,6 +169,10 @@ func (s *server) startEngine(ctx context.Context) error {
 		Dir: e.Dir, Addr: e.Addr, Region: e.Region, Bucket: e.Bucket, AccessKey: cred.AccessKey, SecretKey: cred.SecretKey,
 		Logger: s.log, OnStored: s.stored, OnRequest: s.ops.metrics.S3Request, Listener: s.cfg.Listeners.S3,
 	}
+	if err := s.openCameras(); err != nil {
+		return err
+	}
+	cfg.Accounts = s.keyed.registry
 	if e.Volatile {
 		cfg.Durability = s3server.DurabilityNone
 	}
@@ -324,6 +332,7 @@ func (s *server) stop(ctx context.Context) {
 		cancel()
 	}
 	s.webGroup.stop()
+	s.keyed.stop(ctx)
 	s.engines.stop()
 	if s.engine != nil {
 		s.engine.Close()

@@ -201,7 +201,7 @@ func TestConfigurationErrors(t *testing.T) {
 	host := engine(none)
 	host.Web.Hosts = []string{"cam.example.org:443"}
 	public := engine(none)
-	public.Web.Addr = ":0"
+	public.Web.Addr, public.Access.LoopbackOnly = ":0", true
 	for _, tt := range []struct {
 		name string
 		cfg  standalone.Config
