@@ -26,12 +26,15 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done but some footage was 
 
 var commands = []string{"demo", "serve", "push", "probe", "playlist", "cost", "deploy", "deploy up", "deploy status", "deploy down", "deploy template",
 	"camera", "camera add", "camera list", "camera rotate", "camera disable", "camera enable", "camera remove", "user", "user add", "user list", "user remove", "user password",
-	"token", "token make", "token keys", "token revoke", "version"}
+	"token", "token make", "token keys", "token revoke",
+	"hold", "hold add", "hold list", "hold remove", "retention", "retention run", "retention set", "retention unset", "retention list", "tls", "tls self-signed", "version"}
 
 var groups = []kong.Group{
 	{Key: "store", Title: "S3 store:"},
 	{Key: "playback", Title: "Playback:"},
 	{Key: "web", Title: "Web:"},
+	{Key: "keep", Title: "How long footage is kept:"},
+	{Key: "tls", Title: "TLS:"},
 	{Key: "parameters", Title: "Parameters of the stack:"},
 	{Key: "operation", Title: "Operation:"},
 	{Key: "log", Title: "Log:"},
@@ -39,17 +42,20 @@ var groups = []kong.Group{
 
 // cli is the command line: the one table behind flags, environment variables, help and docs/ref/config.md.
 type cli struct {
-	Demo     demoCmd     `cmd:"" help:"Run everything on this machine: two simulated cameras, an S3 store, live view and replay."`
-	Serve    serveCmd    `cmd:"" help:"Run the store, the playback API and the web page for real cameras."`
-	Push     pushCmd     `cmd:"" help:"Upload a video file or stream as a camera."`
-	Probe    probeCmd    `cmd:"" help:"Check MPEG-TS files strictly and tell what is in them."`
-	Playlist playlistCmd `cmd:"" help:"Print the live or a replay playlist of a camera."`
-	Cost     costCmd     `cmd:"" help:"Estimate what cameras cost per month on AWS."`
-	Deploy   deployCmd   `cmd:"" help:"Put the stack into AWS, look at it, take it away."`
-	Camera   cameraCmd   `cmd:"" help:"Make cameras known and take their access away."`
-	User     userCmd     `cmd:"" help:"Say who can log in to the standalone server."`
-	Token    tokenCmd    `cmd:"" help:"Make links for people without a login."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Demo      demoCmd      `cmd:"" help:"Run everything on this machine: two simulated cameras, an S3 store, live view and replay."`
+	Serve     serveCmd     `cmd:"" help:"Run the store, the playback API and the web page for real cameras."`
+	Push      pushCmd      `cmd:"" help:"Upload a video file or stream as a camera."`
+	Probe     probeCmd     `cmd:"" help:"Check MPEG-TS files strictly and tell what is in them."`
+	Playlist  playlistCmd  `cmd:"" help:"Print the live or a replay playlist of a camera."`
+	Cost      costCmd      `cmd:"" help:"Estimate what cameras cost per month on AWS."`
+	Deploy    deployCmd    `cmd:"" help:"Put the stack into AWS, look at it, take it away."`
+	Camera    cameraCmd    `cmd:"" help:"Make cameras known and take their access away."`
+	User      userCmd      `cmd:"" help:"Say who can log in to the standalone server."`
+	Token     tokenCmd     `cmd:"" help:"Make links for people without a login."`
+	Hold      holdCmd      `cmd:"" help:"Keep ranges of footage whatever the limits say."`
+	Retention retentionCmd `cmd:"" help:"Tell what the limits of footage delete, and change them."`
+	TLS       tlsCmd       `cmd:"" name:"tls" help:"Make a certificate for a local network."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // seconds is a duration that may be written as Go does (3s, 1m30s) or as CloudFormation does: a number of seconds.

@@ -29,13 +29,15 @@ type serveCmd struct {
 	Play     playbackFlags `embed:"" group:"playback"`
 	MaxClips int           `default:"4" group:"playback" help:"Clips (/clip.mp4, /clip.ts) that are made at a time; 0: none are offered."`
 	MaxClip  seconds       `default:"24h" group:"playback" help:"Longest range of one clip."`
-	Cache    cacheFlags    `embed:"" group:"playback"`
-	Ops      opsFlags      `embed:"" group:"operation"`
 	Access   accessFlags   `embed:"" group:"web"`
 
 	CameraKeys cameraKeyFlags `embed:"" group:"store"`
+	Keep       serveKeepFlags `embed:"" group:"keep"`
+	TLS        tlsFlags       `embed:"" group:"tls"`
 
-	Log logFlags `embed:"" prefix:"log-" group:"log"`
+	Cache cacheFlags `embed:"" group:"playback"`
+	Ops   opsFlags   `embed:"" group:"operation"`
+	Log   logFlags   `embed:"" prefix:"log-" group:"log"`
 }
 
 func (serveCmd) Help() string {
@@ -75,6 +77,8 @@ func (c *serveCmd) Run(ctx context.Context, g *globals) error {
 		return err
 	}
 	c.CameraKeys.apply(&cfg)
+	c.Keep.apply(&cfg)
+	c.TLS.apply(&cfg)
 	if c.Store.S3URL != "" {
 		client, err := c.Store.client(ctx, c.Keys, cfg.Logger)
 		if err != nil {

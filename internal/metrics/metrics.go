@@ -138,6 +138,52 @@ func (m *Metrics) Disk(dir string, reserve func() int64) {
 	m.Gauge("s3cam_disk_reserve_bytes", "What retention keeps free on it; 0: nothing.", func() float64 { return float64(reserve()) })
 }
 
+// Retention is what the deletion of old footage has done so far.
+type Retention struct {
+	Segments, Bytes map[string]int64 // deleted, by reason: age, bytes, disk
+	Failed          int64            // rounds that failed
+	LastRound       time.Time        // end of the last one that went through
+}
+
+// Retention shows what read returns; it is called at each scrape and must be quick.
+func (m *Metrics) Retention(read func() Retention) {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	m.registry.MustRegister(&retained{
+		read:     read,
+		segments: desc("s3cam_retention_deleted_segments_total", "Segments deleted by retention, by reason: age, bytes (of a camera), disk (the reserve).", "reason"),
+		bytes:    desc("s3cam_retention_deleted_bytes_total", "Bytes in them.", "reason"),
+		failed:   desc("s3cam_retention_failed_rounds_total", "Rounds of retention that failed; the log says why."),
+		last:     desc("s3cam_retention_last_round_timestamp_seconds", "End of the last round of retention that went through, Unix seconds; 0: none yet."),
+	})
+}
+
+type retained struct {
+	read                          func() Retention
+	segments, bytes, failed, last *prometheus.Desc
+}
+
+func (r *retained) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{r.segments, r.bytes, r.failed, r.last} {
+		ch <- d
+	}
+}
+
+func (r *retained) Collect(ch chan<- prometheus.Metric) {
+	now := r.read()
+	for _, reason := range []string{"age", "bytes", "disk"} {
+		ch <- prometheus.MustNewConstMetric(r.segments, prometheus.CounterValue, float64(now.Segments[reason]), reason)
+		ch <- prometheus.MustNewConstMetric(r.bytes, prometheus.CounterValue, float64(now.Bytes[reason]), reason)
+	}
+	ch <- prometheus.MustNewConstMetric(r.failed, prometheus.CounterValue, float64(now.Failed))
+	last := 0.0
+	if !now.LastRound.IsZero() {
+		last = float64(now.LastRound.Unix())
+	}
+	ch <- prometheus.MustNewConstMetric(r.last, prometheus.GaugeValue, last)
+}
+
 // Handler answers with all metrics.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

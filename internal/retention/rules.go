@@ -300,3 +300,6 @@ func (h *Holds) remove(i int) (Hold, error) {
 func (h *Holds) index(camera string, start, end time.Time) int {
 	return slices.IndexFunc(h.Holds, func(x Hold) bool { return x.Camera == camera && x.Start.Equal(start) && x.End.Equal(end) })
 }
+
+// Covers tells whether the hold is on a camera.
+func (h Hold) Covers(camera string) bool { return matches(h.Camera, camera) }

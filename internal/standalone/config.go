@@ -29,6 +29,8 @@ type Config struct {
 	State    string // directory of people, keys and the like; empty: see StateDir
 
 	CameraKeys CameraKeys
+	Retention  Retention
+	TLS        TLS
 
 	Cameras   []Camera   // simulated; need Engine
 	Recording *Recording // put into the store at the start unless it is there; needs Engine
@@ -105,6 +107,7 @@ type Addresses struct {
 	S3                   string // endpoint URL of the embedded store, empty for an external one
 	Bucket, Region       string
 	AccessKey, SecretKey string // of the embedded store
+	Redirect             string // URL of the listener that sends browsers to https, empty when there is none
 	Credentials          string // host:port of the credential endpoint, empty when there is none
 	KeyFile              string // where that pair is kept, empty when it was given
 	KeyMade              bool   // just now
@@ -148,10 +151,16 @@ func (c *Config) problem() error {
 	if err := c.Access.problem(c.Web, loopback); err != nil {
 		errs = append(errs, err)
 	}
-	if err := c.Metrics.problem(); err != nil {
+	if err := c.CameraKeys.problem(c.Engine != nil); err != nil {
 		errs = append(errs, err)
 	}
-	if err := c.CameraKeys.problem(c.Engine != nil); err != nil {
+	if err := c.Retention.problem(c.Engine != nil); err != nil {
+		errs = append(errs, err)
+	}
+	if err := c.TLS.problem(); err != nil {
+		errs = append(errs, err)
+	}
+	if err := c.Metrics.problem(); err != nil {
 		errs = append(errs, err)
 	}
 	if e := c.Engine; e != nil {

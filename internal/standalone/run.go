@@ -5,7 +5,6 @@ package standalone
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -87,9 +86,11 @@ type server struct {
 	service  *playback.Service
 	web      *http.Server
 	signers  *s3delivery.Signers
-	ops      ops
 	access   *access.Access
 	keyed    keyed
+	keeping  keeping
+	secured  secured
+	ops      ops
 	cameras  group
 	webGroup group
 	engines  group
@@ -133,6 +134,10 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err = s.openTLS(); err != nil {
+		l.Close()
+		return err
+	}
 	if s.cfg.Engine != nil {
 		err = s.startEngine(ctx)
 	} else {
@@ -141,6 +146,9 @@ func (s *server) start(ctx context.Context) error {
 	}
 	if err == nil {
 		err = s.startWeb(ctx, l)
+	}
+	if err == nil {
+		err = s.startTLS(ctx, l)
 	}
 	if err != nil {
 		l.Close()
@@ -152,6 +160,7 @@ func (s *server) start(ctx context.Context) error {
 			return err
 		}
 	}
+	s.startRetention(ctx)
 	return s.startCameras(ctx)
 }
 
@@ -173,6 +182,7 @@ func (s *server) startEngine(ctx context.Context) error {
 		return err
 	}
 	cfg.Accounts = s.keyed.registry
+	cfg.TLS = s.storeTLS()
 	if e.Volatile {
 		cfg.Durability = s3server.DurabilityNone
 	}
@@ -190,7 +200,7 @@ func (s *server) startEngine(ctx context.Context) error {
 	}
 	s.client, err = s3.New(s3.Config{
 		Endpoint: s.engine.URL(), Region: s.engine.Region(), Bucket: e.Bucket, PathStyle: true,
-		Credentials: s3.Static(cred.AccessKey, s3.Secret(cred.SecretKey), ""), Logger: s.log,
+		Credentials: s3.Static(cred.AccessKey, s3.Secret(cred.SecretKey), ""), Transport: s.ownTransport(), Logger: s.log,
 	})
 	if err != nil {
 		return configError{err}
@@ -221,6 +231,7 @@ func (s *server) stored(bucket, key string, size int64) {
 	}
 	if camera, start, ok := segment.ParseKey(key); ok {
 		s.ops.metrics.Stored(camera, start, size)
+		s.keeping.stored(camera, start)
 		s.service.Stored(camera, segment.Segment{Key: start, Start: start, Size: size})
 	}
 }
@@ -267,6 +278,9 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 		pc.Store, pc.Heads, hc.Objects = s.client, s.client, s3delivery.Objects{Client: s.client}
 	}
 	s.observeStore(&pc)
+	if err := s.openRetention(&pc); err != nil {
+		return err
+	}
 	service, err := playback.New(pc)
 	if err != nil {
 		return configError{err}
@@ -289,16 +303,13 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes: maxHeaderBytes, ConnState: connState, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.watchCameras(ctx, service)
-	s.addresses.Web = browserURL(l)
+	s.addresses.Web = s.secureWeb(browserURL(l))
 	if path := s.access.SetupPath(); path != "" {
 		s.addresses.Setup = s.addresses.Web + path
 	}
 	s.log.Info("web server ready", "url", s.addresses.Web)
 	s.webGroup.run(ctx, s.failed, func(context.Context) error {
-		if err := s.web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("web server: %w", err)
-		}
-		return nil
+		return s.serveWeb(l)
 	})
 	return nil
 }
@@ -332,6 +343,8 @@ func (s *server) stop(ctx context.Context) {
 		cancel()
 	}
 	s.webGroup.stop()
+	s.secured.stop()
+	s.keeping.group.stop()
 	s.keyed.stop(ctx)
 	s.engines.stop()
 	if s.engine != nil {

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package standalone
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/s3cam/s3cam/internal/retention"
+	"github.com/s3cam/s3cam/internal/state"
+	"github.com/s3cam/s3cam/playback"
+	"github.com/s3cam/s3cam/s3"
+)
+
+// Retention says how long footage is kept. Rules for single cameras and holds are in files of the state directory.
+type Retention struct {
+	Default  retention.Limits  // of cameras without a rule; zero: without a limit
+	KeepFree retention.Reserve // of the embedded store's disk; zero: no guard
+	Interval time.Duration     // between rounds; zero: 5 min, on an external store an hour
+	Off      bool              // delete nothing, whatever the files say: another server on the same bucket does
+}
+
+func (r *Retention) problem(embedded bool) error {
+	switch {
+	case !embedded && r.KeepFree != retention.Reserve{}:
+		return hinted(errors.New("--keep-free is for the embedded store: how much room another store has cannot be asked"), "limit each camera with --retention-bytes")
+	case r.Off && (r.Default != retention.Limits{} || r.KeepFree != retention.Reserve{}):
+		return errors.New("--no-retention and limits exclude each other")
+	}
+	return nil
+}
+
+// KeeperConfig joins package retention to the files in a state directory and to a store; bucket or client is nil.
+func KeeperConfig(dir string, r Retention, store interface {
+	retention.Store
+	retention.Deleter
+}) (retention.Config, error) {
+	rules, err := state.Open[retention.Rules](filepath.Join(dir, retention.RulesFile))
+	if err != nil {
+		return retention.Config{}, err
+	}
+	holds, err := state.Open[retention.Holds](filepath.Join(dir, retention.HoldsFile))
+	if err != nil {
+		return retention.Config{}, err
+	}
+	return retention.Config{
+		Store: store, Delete: store, Default: r.Default, Reserve: r.KeepFree, Interval: r.Interval,
+		Rules: rules.Get,
+		Holds: func() ([]retention.Hold, error) {
+			h, err := holds.Get()
+			return h.Holds, err
+		},
+	}, nil
+}
+
+// Bounds of deleting from an external store.
+const (
+	externalInterval = time.Hour
+	externalRate     = 100 // deletes per second
+	externalAtOnce   = 8
+)
+
+// RemoteBucket is an external store that deletes several keys at a time.
+type RemoteBucket struct{ *s3.Client }
+
+// DeleteKeys deletes keys. S3 does not say whether there was an object.
+func (b RemoteBucket) DeleteKeys(ctx context.Context, keys []string) (removed, done int, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	gone := make([]bool, len(keys))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(externalAtOnce, len(keys)) {
+		workers.Go(func() {
+			for i := range next {
+				if err := b.Delete(ctx, keys[i]); err != nil {
+					cancel(err)
+					continue
+				}
+				gone[i] = true
+			}
+		})
+	}
+	for i := range keys {
+		select {
+		case next <- i:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(next)
+	workers.Wait()
+	for done < len(gone) && gone[done] {
+		done++
+	}
+	for _, g := range gone {
+		if g {
+			removed++
+		}
+	}
+	return removed, done, context.Cause(ctx)
+}
+
+// keeping is what is running of it.
+type keeping struct {
+	keeper *retention.Keeper
+	group  group
+}
+
+// openRetention reads the rules and lets playback know what is about to go.
+func (s *server) openRetention(pc *playback.Config) error {
+	r := s.cfg.Retention
+	if r.Off {
+		return nil
+	}
+	dir := s.cfg.StateDir()
+	var cfg retention.Config
+	var err error
+	if s.bucket != nil {
+		if cfg, err = KeeperConfig(dir, r, s.bucket); err == nil && r.KeepFree != (retention.Reserve{}) {
+			cfg.Disk = retention.DiskOf(s.bucket.Dir())
+		}
+	} else {
+		cfg, err = KeeperConfig(dir, r, RemoteBucket{s.client})
+		cfg.Rate = externalRate
+		if cfg.Interval == 0 {
+			cfg.Interval = externalInterval
+		}
+	}
+	if err != nil {
+		return dataError(dir, err)
+	}
+	cfg.Now, cfg.Logger = s.cfg.Now, s.log
+	if s.keeping.keeper, err = retention.New(cfg); err != nil {
+		return configError{err}
+	}
+	pc.Expiry = func(camera string, now time.Time) playback.Expiry {
+		edge, held := s.keeping.keeper.Expiry(camera, now)
+		e := playback.Expiry{Edge: edge}
+		for _, h := range held {
+			e.Held = append(e.Held, playback.HeldRange(h))
+		}
+		return e
+	}
+	return nil
+}
+
+// stored tells the keeper of a segment.
+func (k *keeping) stored(camera string, start time.Time) {
+	if k.keeper != nil {
+		k.keeper.Stored(camera, start)
+	}
+}
+
+// startRetention begins to delete.
+func (s *server) startRetention(ctx context.Context) {
+	if s.keeping.keeper != nil {
+		s.keeping.group.run(ctx, s.failed, s.keeping.keeper.Run)
+	}
+}
