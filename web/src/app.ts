@@ -14,6 +14,8 @@ export interface App {
   clock: ServerClock;
   settings: Settings;
   connection: Connection;
+  /** whether the API makes clips */
+  clips: boolean;
   navigate: (route: Route) => void;
 }
 

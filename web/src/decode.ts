@@ -46,6 +46,8 @@ export interface SiteConfig {
   zone: string | undefined;
   /** time zones by camera */
   zones: ReadonlyMap<string, string>;
+  /** whether the API makes clips */
+  clips: boolean;
 }
 
 export interface APIError {
@@ -105,6 +107,7 @@ export function decodeConfig(v: unknown): SiteConfig {
     login: optional('login'),
     zone: optional('zone'),
     zones: new Map(Object.entries(zones).map(([camera, zone]) => [camera, text(zone, `zones[${camera}]`)])),
+    clips: o['clips'] !== false,
   };
 }
 

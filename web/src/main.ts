@@ -107,6 +107,7 @@ function start(root: HTMLElement): void {
         clock,
         settings,
         connection,
+        clips: config.value.clips,
         navigate: (route) => { location.hash = formatRoute(route); },
       };
       show(false);

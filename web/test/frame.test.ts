@@ -70,7 +70,8 @@ describe('the connection', () => {
 
 describe('config.json', () => {
   test('may say no more than where the API is', () => {
-    expect(decodeConfig({ apiBase: '' })).toEqual({ apiBase: '', login: undefined, zone: undefined, zones: new Map() });
+    expect(decodeConfig({ apiBase: '' })).toEqual({ apiBase: '', login: undefined, zone: undefined, zones: new Map(), clips: true });
+    expect(decodeConfig({ apiBase: '', clips: false }).clips).toBe(false);
   });
   test('names zones and where to sign in', () => {
     const c = decodeConfig({ apiBase: 'https://a', login: 'login', zone: 'Asia/Shanghai', zones: { gate: 'Europe/Berlin' } });

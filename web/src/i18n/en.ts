@@ -123,6 +123,7 @@ export const en = {
   length: 'Length',
   markFrom: 'Begin here (I)',
   markTo: 'End here (O)',
+  noClips: 'This server makes no clips; the marks are for links.',
   saveMp4: 'Save as MP4',
   saveTs: 'Save as TS',
   cancel: 'Cancel',

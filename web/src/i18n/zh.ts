@@ -119,6 +119,7 @@ export const zh: Messages = {
   length: '时长',
   markFrom: '从这里开始 (I)',
   markTo: '到这里结束 (O)',
+  noClips: '此服务器不提供片段下载；标记可用于分享链接。',
   saveMp4: '存为 MP4',
   saveTs: '存为 TS',
   cancel: '取消',

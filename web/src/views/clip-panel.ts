@@ -145,7 +145,8 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
     scope.h('p', { class: 'actions' },
       scope.h('button', { type: 'button', on: { click: () => mark('from') } }, () => settings.t.markFrom),
       scope.h('button', { type: 'button', on: { click: () => mark('to') } }, () => settings.t.markTo)),
-    scope.h('p', { class: 'actions' },
+    !app.clips && scope.h('p', { class: 'detail' }, () => settings.t.noClips),
+    app.clips && scope.h('p', { class: 'actions' },
       scope.h('button', {
         type: 'button', class: 'primary', disabled: () => chosen() === undefined || download !== undefined,
         on: { click: () => void fetchClip('mp4') },
