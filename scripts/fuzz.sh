@@ -3,7 +3,7 @@
 # Runs every fuzz target of the module for the given time, one after the other, and lists at the end those that found something:
 # scripts/fuzz.sh [10s]
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=()

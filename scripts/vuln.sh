@@ -3,7 +3,7 @@
 # Looks up known vulnerabilities: govulncheck for what the Go programs really call, npm audit for the web site's packages. Without the
 # network it says loudly what it could not look up, and does not fail for that: nothing is known then.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 version=v1.9.0
 bad=0
 skipped() { echo "SKIPPED, NOT CHECKED: $1" >&2; }
