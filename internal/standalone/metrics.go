@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,9 +53,8 @@ func (m *Metrics) problem() error {
 type ops struct {
 	metrics  *metrics.Metrics
 	ready    readiness
-	closers  []func() error                  // what was opened on the way, closed at the end in reverse order
-	admins   func(http.Handler) http.Handler // lets admins through; nil: nobody
-	reserve  func() int64                    // what retention keeps free of the disk; nil: nothing
+	closers  []func() error         // what was opened on the way, closed at the end in reverse order
+	hosts    func(host string) bool // under which the web server answers, nil: all
 	draining atomic.Bool
 	began    atomic.Bool // Ready was called
 	web      *http.Server
@@ -171,28 +171,49 @@ func (s *server) showMetrics(w http.ResponseWriter, r *http.Request, open bool) 
 		answerStatus(w, r, http.StatusMisdirectedRequest, `{"error":{"code":"unknown_host","message":"ask by an IP address or localhost"}}`)
 		return
 	case open || bearer(r, s.cfg.Metrics.Token):
+	case s.ops.hosts != nil && !s.ops.hosts(r.Host):
+		answerStatus(w, r, http.StatusMisdirectedRequest, `{"error":{"code":"unknown_host","message":"this server does not answer under the host name of the request"}}`)
+		return
 	default:
-		h = s.adminsOnly(h)
+		h = s.adminOnly(h)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	h.ServeHTTP(w, r)
 }
 
-func (s *server) adminsOnly(next http.Handler) http.Handler {
-	if s.ops.admins != nil {
-		return s.ops.admins(next)
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answerStatus(w, r, http.StatusForbidden, `{"error":{"code":"forbidden","message":"the metrics are for admins"}}`)
-	})
-}
-
 // reserve is what retention keeps free on the disk of the data directory, in bytes.
 func (s *server) reserve() int64 {
-	if s.ops.reserve != nil {
-		return s.ops.reserve()
+	if s.keeping.keeper == nil {
+		return 0
 	}
-	return 0
+	return s.keeping.keeper.Stats().DiskReserve
+}
+
+// ownHost tells whether a server on loopback answers under a host name.
+func (s *server) ownHost(host string) bool {
+	name := host
+	if n, _, err := net.SplitHostPort(host); err == nil {
+		name = n
+	}
+	return localName(host) || slices.ContainsFunc(s.cfg.Web.Hosts, func(h string) bool { return strings.EqualFold(h, name) || strings.EqualFold(h, host) })
+}
+
+// observeParts shows what retention does, and until when the certificate is good.
+func (s *server) observeParts() {
+	m := s.ops.metrics
+	if k := s.keeping.keeper; k != nil {
+		m.Retention(func() metrics.Retention {
+			st := k.Stats()
+			r := metrics.Retention{Segments: map[string]int64{}, Bytes: map[string]int64{}, Failed: st.Failed, LastRound: st.LastRound}
+			for reason, n := range st.Deleted {
+				r.Segments[string(reason)], r.Bytes[string(reason)] = n.Segments, n.Bytes
+			}
+			return r
+		})
+	}
+	if c, ok := s.secured.source.(interface{ NotAfter() time.Time }); ok {
+		m.Certificate(c.NotAfter)
+	}
 }
 
 // bearer tells whether a request brings the token.
@@ -256,7 +277,7 @@ func (s *server) listenWeb() (net.Listener, error) {
 			return nil, err
 		}
 	}
-	return newLimited(l, s.cfg.Limits, nil, s.ops.metrics.Connection, s.ops.metrics.Refused), nil
+	return newLimited(l, s.cfg.Limits, s.cfg.Access.TrustedProxies, s.ops.metrics.Connection, s.ops.metrics.Refused), nil
 }
 
 // drain tells load balancers that the server ends, and gives them the time to notice.

@@ -293,6 +293,10 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 		return err
 	}
 	s.limitAccess(&hc)
+	s.observeParts()
+	if hc.CheckHost {
+		s.ops.hosts = s.ownHost
+	}
 	handler, err := httpapi.New(hc)
 	if err != nil {
 		return configError{err}
