@@ -42,6 +42,8 @@ type limited struct {
 	open    int
 	from    map[netip.Addr]int
 	waiting *list.List // of *limitedConn that have no request, the longest first
+
+	quiesce quiescing
 }
 
 func newLimited(l net.Listener, c Limits, exempt []netip.Prefix, changed func(int), refused func(string)) *limited {
@@ -51,7 +53,8 @@ func newLimited(l net.Listener, c Limits, exempt []netip.Prefix, changed func(in
 	if c.PerAddress == 0 {
 		c.PerAddress = DefaultPerAddress
 	}
-	return &limited{Listener: l, total: c.Connections, each: c.PerAddress, exempt: exempt, changed: changed, refused: refused, from: map[netip.Addr]int{}, waiting: list.New()}
+	return &limited{Listener: l, total: c.Connections, each: c.PerAddress, exempt: exempt, changed: changed, refused: refused, from: map[netip.Addr]int{}, waiting: list.New(),
+		quiesce: quiescing{ended: make(chan struct{})}}
 }
 
 // Accept implements net.Listener.
@@ -59,7 +62,7 @@ func (l *limited) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
-			return nil, err
+			return nil, l.quiesce.accepted(err)
 		}
 		addr := l.counted(c.RemoteAddr())
 		limit := l.take(addr)

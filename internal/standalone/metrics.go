@@ -58,6 +58,7 @@ type ops struct {
 	draining atomic.Bool
 	began    atomic.Bool // Ready was called
 	web      *http.Server
+	viewers  *limited // the listener of the web server
 	group    group
 }
 
@@ -277,7 +278,8 @@ func (s *server) listenWeb() (net.Listener, error) {
 			return nil, err
 		}
 	}
-	return newLimited(l, s.cfg.Limits, s.cfg.Access.TrustedProxies, s.ops.metrics.Connection, s.ops.metrics.Refused), nil
+	s.ops.viewers = newLimited(l, s.cfg.Limits, s.cfg.Access.TrustedProxies, s.ops.metrics.Connection, s.ops.metrics.Refused)
+	return s.ops.viewers, nil
 }
 
 // drain tells load balancers that the server ends, and gives them the time to notice.

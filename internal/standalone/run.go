@@ -340,6 +340,7 @@ func (s *server) stop(ctx context.Context) {
 	s.drain()
 	s.cameras.stop()
 	if s.web != nil {
+		quiesce(s.ops.viewers, s.web)
 		drain, cancel := context.WithTimeout(ctx, webDrain)
 		if err := s.web.Shutdown(drain); err != nil {
 			s.web.Close()
