@@ -88,6 +88,7 @@ func newAPI(cfg *Config) (*api, error) {
 		Presign: s3delivery.NewSigners(bucket).Get, PresignPeriod: cfg.NearRealtimeReplayCachePeriod, MaxPresign: sureCredentials,
 		LiveAge:   -1, // each answer is what the table says: a viewer may be served by another instance next time
 		RequestID: func(r *http.Request) string { return requestID(r.Context()) },
+		Authorize: cfg.Access.authorize(cfg.Now),
 		Fault:     fault, CORSOrigins: cfg.CORSOrigins, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	return a, err

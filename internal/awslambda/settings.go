@@ -41,6 +41,7 @@ type Config struct {
 	LiveSegmentDelivery               httpapi.Delivery
 	ReplaySegmentDelivery             httpapi.Delivery
 
+	Access      Access   // of the API
 	CORSOrigins []string // when it is not the gateway that answers for CORS
 
 	Region           string
@@ -69,6 +70,9 @@ type Config struct {
 //	VIDEO_RETENTION_DAYS                      0..3650, 0 = never deleted
 //	S3CAM_LIVE_DELIVERY S3CAM_REPLAY_DELIVERY presign or redirect
 //	S3CAM_CORS_ORIGINS                        comma-separated; default *
+//	S3CAM_TOKEN_KEYS                          keys of playback tokens, id:base64 secret, comma-separated; default none
+//	S3CAM_PUBLIC_CAMERAS                      cameras that everyone may see, comma-separated; default none
+//	S3CAM_ANONYMOUS                           true: everyone may see everything; default false
 //	S3CAM_LOG_LEVEL                           debug, info (default), warn, error
 //	AWS_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN          set by Lambda
 //	AWS_ENDPOINT_URL, and before it AWS_ENDPOINT_URL_S3 _DYNAMODB _IOT            other servers, for tests
@@ -116,13 +120,10 @@ func (e *environment) playback(c *Config) {
 	c.NearRealtimeReplayPrecedingPeriod = seconds("NEAR_REALTIME_REPLAY_PRECEDING_PERIOD", 10, 3600)
 	c.TSClipDuration = seconds("TS_CLIP_DURATION", 1, 60)
 	c.VideoRetention = time.Duration(e.number("VIDEO_RETENTION_DAYS", 0, 3650)) * 24 * time.Hour
-	c.CORSOrigins = []string{"*"}
-	if list := e.get("S3CAM_CORS_ORIGINS"); list != "" {
-		c.CORSOrigins = nil
-		for o := range strings.SplitSeq(list, ",") {
-			c.CORSOrigins = append(c.CORSOrigins, strings.TrimSpace(o))
-		}
+	if c.CORSOrigins = e.list("S3CAM_CORS_ORIGINS"); c.CORSOrigins == nil {
+		c.CORSOrigins = []string{"*"}
 	}
+	c.Access = e.access()
 	c.DynamoDBEndpoint = e.endpoint("DYNAMODB")
 }
 
@@ -145,6 +146,16 @@ func (e *environment) required(name string) string {
 		e.problems = append(e.problems, fmt.Errorf("%s is not set", name))
 	}
 	return v
+}
+
+// list returns the items of a comma-separated list, nil for an empty one.
+func (e *environment) list(name string) (items []string) {
+	if v := e.get(name); v != "" {
+		for item := range strings.SplitSeq(v, ",") {
+			items = append(items, strings.TrimSpace(item))
+		}
+	}
+	return items
 }
 
 func (e *environment) number(name string, least, most int) int {

@@ -27,6 +27,7 @@ func stack(function string) map[string]string {
 		"NEAR_REALTIME_REPLAY_PRECEDING_PERIOD": "120", "TS_CLIP_DURATION": "3", "VIDEO_RETENTION_DAYS": "0",
 		"S3CAM_LIVE_DELIVERY": "presign", "S3CAM_REPLAY_DELIVERY": "redirect", "AWS_REGION": "us-east-1",
 		"AWS_ACCESS_KEY_ID": "ASIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "very-secret", "AWS_SESSION_TOKEN": "token/+==",
+		"S3CAM_ANONYMOUS": "true",
 	}
 }
 
@@ -65,6 +66,7 @@ func TestEveryWrongVariableIsNamedAtOnce(t *testing.T) {
 			[]string{`ITEM_IN_PLAYLIST is "2", want 3..100`, `TS_CLIP_DURATION is "61", want 1..60`, `VIDEO_RETENTION_DAYS is "-1", want 0..3650`, `M3U8_TARGET_DURATION is "9s"`}},
 		{"words that mean nothing", map[string]string{"S3CAM_FUNCTION": "live", "S3CAM_LIVE_DELIVERY": "direct", "S3CAM_REPLAY_DELIVERY": "mail", "S3CAM_LOG_LEVEL": "loud", "AWS_ENDPOINT_URL_DYNAMODB": "localhost:8000"},
 			[]string{`S3CAM_FUNCTION is "live"`, `S3CAM_LIVE_DELIVERY is "direct", want presign or redirect`, `S3CAM_REPLAY_DELIVERY is "mail"`, `S3CAM_LOG_LEVEL is "loud"`, `AWS_ENDPOINT_URL_DYNAMODB is "localhost:8000"`}},
+		{"access that means nothing", map[string]string{"S3CAM_ANONYMOUS": "yes"}, []string{`S3CAM_ANONYMOUS is "yes", want true or false`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

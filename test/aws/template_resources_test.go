@@ -154,9 +154,11 @@ func TestVideoIsDeletedOnlyWhenAsked(t *testing.T) {
 }
 
 func TestFunctions(t *testing.T) {
+	secret := strings.Repeat("A", 43) + "="
 	playback := map[string]string{"S3CAM_BUCKET": "ipc-video-bucket-123456789012-0a1b2c3d", "S3CAM_CACHE_TABLE": "IPC-Cache-0a1b2c3d", "ITEM_IN_PLAYLIST": "8",
 		"M3U8_TARGET_DURATION": "10", "NEAR_REALTIME_REPLAY_CACHE_PERIOD": "300", "NEAR_REALTIME_REPLAY_PRECEDING_PERIOD": "60", "TS_CLIP_DURATION": "4",
-		"VIDEO_RETENTION_DAYS": "30", "S3CAM_LIVE_DELIVERY": "redirect", "S3CAM_REPLAY_DELIVERY": "presign"}
+		"VIDEO_RETENTION_DAYS": "30", "S3CAM_LIVE_DELIVERY": "redirect", "S3CAM_REPLAY_DELIVERY": "presign",
+		"S3CAM_TOKEN_KEYS": "k:" + secret, "S3CAM_PUBLIC_CAMERAS": "lobby,yard/*", "S3CAM_ANONYMOUS": "false"}
 	tests := []struct {
 		id, function, name string
 		memory, timeout    int
@@ -168,7 +170,8 @@ func TestFunctions(t *testing.T) {
 	}
 	for partition := range partitions() {
 		st := evaluate(t, partition, "ItemInPlaylist", "8", "M3U8TargetDuration", "10", "NearRealtimeReplayCachePeriod", "300", "NearRealtimeReplayPrecedingPeriod", "60",
-			"TSClipDuration", "4", "VideoRetentionDays", "30", "LiveSegmentDelivery", "redirect", "ReplaySegmentDelivery", "presign", "AssetsPrefix", "p/q/", "LogRetentionDays", "7")
+			"TSClipDuration", "4", "VideoRetentionDays", "30", "LiveSegmentDelivery", "redirect", "ReplaySegmentDelivery", "presign", "AssetsPrefix", "p/q/", "LogRetentionDays", "7",
+			"TokenKeys", "k:"+secret, "PublicCameras", "lobby,yard/*")
 		arch := "arm64"
 		if isChina(partition) {
 			arch = "x86_64"

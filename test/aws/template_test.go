@@ -89,6 +89,7 @@ func TestParametersOfTheManual(t *testing.T) {
 		// Beyond the manual.
 		"AssetsPrefix": "s3cam/v" + cloudformation.Release + "/", "VideoRetentionDays": "0", "LambdaArchitecture": "arm64",
 		"ApiDomainName": "", "ApiCertificateArn": "", "HostedZoneId": "", "SiteDomainName": "", "SiteCertificateId": "", "AuthIssuer": "", "AuthAudience": "",
+		"AnonymousAccess": "false", "PublicCameras": "demo", "TokenKeys": "",
 		"ExistingVideoBucketName": "", "LogRetentionDays": "30", "IPCCamerasName": "IPC-Cameras", "LiveSegmentDelivery": "presign", "ReplaySegmentDelivery": "redirect"}
 	for partition := range partitions() {
 		t.Run(partition, func(t *testing.T) {
@@ -173,6 +174,10 @@ func TestParameterBounds(t *testing.T) {
 		{name: "SiteCertificateId", good: []string{"", "ASCAEXAMPLE123EXAMPLE"}, bad: []string{"arn:aws:acm:us-east-1:123456789012:certificate/0a-b"}, china: true},
 		{name: "HostedZoneId", good: []string{"", "Z0123456789ABC"}, bad: []string{"/hostedzone/Z01", "z01"}, everywhere: true},
 		{name: "AuthIssuer", good: []string{"", "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc"}, bad: []string{"http://a.b", "a.b", "https://a b"}, everywhere: true},
+		{name: "AnonymousAccess", good: []string{"true", "false"}, bad: []string{"", "yes"}, everywhere: true},
+		{name: "PublicCameras", good: []string{"", "demo", "yard/*,front door,*"}, bad: []string{",", "a,", ",a", "a,,b", " a", "a ", "/a", "a/", "a, b"}, everywhere: true},
+		{name: "TokenKeys", good: []string{"", "k1:" + strings.Repeat("A", 43) + "=", "k1:" + strings.Repeat("+", 43) + "=,k_2:" + strings.Repeat("-", 43)},
+			bad: []string{"k1", "k1:", "k1:AAAA", "k.1:" + strings.Repeat("A", 43), "k1:" + strings.Repeat("A", 43) + ","}, everywhere: true},
 		{name: "ExistingVideoBucketName", good: []string{"", "ipc-video-bucket-123456789012-0a1b2c3d"}, bad: []string{"B", "arn:aws:s3:::b", "a"}, everywhere: true},
 		{name: "LiveSegmentDelivery", good: []string{"presign", "redirect"}, bad: []string{"direct", ""}, everywhere: true},
 	}

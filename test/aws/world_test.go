@@ -171,7 +171,7 @@ func newWorld(t *testing.T, o options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := cfntest.Settings{Region: mototest.Region, AccountID: mototest.AccountID, StackUUID: uuid(), Parameters: map[string]string{"AssetsBucket": "assets"}}
+	settings := cfntest.Settings{Region: mototest.Region, AccountID: mototest.AccountID, StackUUID: uuid(), Parameters: map[string]string{"AssetsBucket": "assets", "AnonymousAccess": "true"}}
 	maps.Copy(settings.Parameters, o.parameters)
 	if w.stack, err = template.Evaluate(settings); err != nil {
 		t.Fatal(err)

@@ -77,7 +77,7 @@ var may = map[string][]string{
 	"internal/s3server":     {"segment"},
 	"internal/push":         {"uploader", "mpegts", "internal/h264", "internal/aac"},
 	"internal/simcam":       {"uploader", "internal/h264", "internal/aac"},
-	"internal/awslambda":    {"internal/httpapi", "internal/cache", "internal/demosite", "internal/buildinfo", "internal/sigv4", "playback", "s3", "segment", "mpegts", "internal/s3delivery"},
+	"internal/awslambda":    {"internal/httpapi", "internal/access/token", "internal/cache", "internal/demosite", "internal/buildinfo", "internal/sigv4", "playback", "s3", "segment", "mpegts", "internal/s3delivery"},
 	"internal/s3delivery":   {"internal/httpapi", "s3"},
 	"internal/demosite":     {"internal/simcam", "internal/webui", "internal/sigv4", "internal/buildinfo", "uploader", "s3", "segment"},
 	"internal/deploy":       {"deploy/cloudformation", "internal/buildinfo"},

@@ -39,7 +39,7 @@ func readParameter(name string, v any) (p Parameter, err error) {
 	}
 	for key := range m {
 		switch key {
-		case "Type", "Default", "Description", "ConstraintDescription", "AllowedPattern", "AllowedValues", "MinValue", "MaxValue", "MaxLength":
+		case "Type", "Default", "Description", "ConstraintDescription", "AllowedPattern", "AllowedValues", "MinValue", "MaxValue", "MaxLength", "NoEcho":
 		default:
 			return p, fmt.Errorf("unknown entry %s", key)
 		}
