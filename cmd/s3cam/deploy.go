@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"reflect"
 	"strings"
 
 	template "github.com/s3cam/s3cam/deploy/cloudformation"
+	"github.com/s3cam/s3cam/internal/access"
 	"github.com/s3cam/s3cam/internal/deploy"
 )
 
@@ -68,6 +70,7 @@ type deployUpCmd struct {
 	Replace         bool     `help:"First delete what is left of a stack whose creation or deletion failed."`
 	AllowReplace    bool     `help:"Let an update replace what loses data or addresses (never the video bucket)."`
 	NewVideoBucket  bool     `help:"Begin with an empty video bucket although a former stack of this name has left one."`
+	Keys            string   `placeholder:"DIR" help:"Directory of the keys of playback tokens (access.json); the first is made with the stack. Default: s3cam-keys/STACK."`
 	SkipPermissions bool     `help:"Do not ask IAM beforehand whether the permissions suffice."`
 
 	Parameters parameterFlags `embed:"" group:"parameters"`
@@ -110,7 +113,7 @@ func (c *deployUpCmd) Run(ctx context.Context, g *globals) error {
 	}
 	finder := archiveFinder{dir: c.Assets, say: show.note, errs: g.err}
 	r, err := d.Up(ctx, deploy.UpOptions{Parameters: params, Archive: finder.find, Replace: c.Replace, AllowReplace: c.AllowReplace,
-		NewVideoBucket: c.NewVideoBucket, SkipPermissions: c.SkipPermissions, DryRun: c.DryRun})
+		NewVideoBucket: c.NewVideoBucket, TokenKeys: c.tokenKeys, SkipPermissions: c.SkipPermissions, DryRun: c.DryRun})
 	if err != nil {
 		return deployError(err)
 	}
@@ -119,9 +122,32 @@ func (c *deployUpCmd) Run(ctx context.Context, g *globals) error {
 	}
 	if r.Stack != nil && r.Stack.Outputs != nil && !c.DryRun {
 		printOutputs(g.out, r.Stack)
-		nextSteps(g.out, r.Stack)
+		nextSteps(g.out, r.Stack, c.keysDir())
 	}
 	return nil
+}
+
+func (c *deployUpCmd) keysDir() string {
+	if c.Keys != "" {
+		return c.Keys
+	}
+	return filepath.Join("s3cam-keys", c.Stack)
+}
+
+// tokenKeys has the keys of playback tokens of the stack, as `s3cam token --data DIR` does.
+func (c *deployUpCmd) tokenKeys(create bool) (keys, where string, err error) {
+	dir := c.keysDir()
+	book, err := access.OpenBook(dir, nil)
+	if err != nil {
+		return "", dir, err
+	}
+	if create {
+		if _, err := book.Signer(""); err != nil {
+			return "", dir, err
+		}
+	}
+	ks, err := book.TokenKeys()
+	return ks.Text(), dir, err
 }
 
 type deployStatusCmd struct {

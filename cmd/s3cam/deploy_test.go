@@ -12,7 +12,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/s3cam/s3cam/internal/access/token"
 	"github.com/s3cam/s3cam/internal/agent"
 	"github.com/s3cam/s3cam/internal/deploy/deploytest"
 )
@@ -26,6 +28,7 @@ func inAWS(t *testing.T) (*deploytest.Server, string) {
 		t.Setenv(name, value)
 	}
 	t.Setenv("AWS_PROFILE", "")
+	t.Chdir(t.TempDir()) // where keys are kept
 	dir := t.TempDir()
 	for architecture, machine := range map[string]elf.Machine{"arm64": elf.EM_AARCH64, "x86_64": elf.EM_X86_64} {
 		head := make([]byte, 64)
@@ -63,7 +66,20 @@ func TestDeployFromFirstToLast(t *testing.T) {
 	o := awsCall(t, aws, "", "deploy", "up", "--assets", dir, "-p", "IteminPlayList=8")
 	o.want(t, 0, "account 123456789012, as arn:aws:iam::123456789012:user/tester", "note: parameter IteminPlayList is called ItemInPlaylist here",
 		"CREATE_COMPLETE        S3VideoBucket (AWS::S3::Bucket)", "DemoReplayUrl                        https://site.example/#/play/demo/2021-01-01%2000:00:00",
-		"add a camera:    s3cam camera add NAME --stack s3cam --region eu-central-1")
+		"add a camera:    s3cam camera add NAME --stack s3cam --region eu-central-1", "keys of playback tokens are kept in s3cam-keys/s3cam",
+		"make a token:    s3cam token make --camera NAME --data s3cam-keys/s3cam")
+	keys, err := token.ParseKeys(aws.Parameters("s3cam")["TokenKeys"])
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("%d keys in the stack, %v", len(keys), err)
+	}
+	if strings.Contains(o.out+o.err, keys.Text()) {
+		t.Error("the secret is shown")
+	}
+	made := awsCall(t, aws, "", "token", "make", "--camera", "door", "--data", "s3cam-keys/s3cam")
+	made.want(t, 0)
+	if c, err := keys.Check(strings.TrimSpace(made.out), time.Now()); err != nil || !c.Allows("door", token.Watch) {
+		t.Errorf("the stack takes the token as %+v, %v", c, err)
+	}
 	if p := aws.Parameters("s3cam"); p["ItemInPlaylist"] != "8" || !strings.HasPrefix(p["AssetsPrefix"], "s3cam/") {
 		t.Errorf("parameters %v", p)
 	}

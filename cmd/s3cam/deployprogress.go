@@ -69,7 +69,7 @@ func printOutputs(w io.Writer, s *deploy.Stack) {
 }
 
 // nextSteps says what can be done with a stack, as commands to copy.
-func nextSteps(w io.Writer, s *deploy.Stack) {
+func nextSteps(w io.Writer, s *deploy.Stack, keys string) {
 	where := fmt.Sprintf("--stack %s --region %s", s.Name, s.Region)
 	var b strings.Builder
 	b.WriteString("\nNext:\n")
@@ -78,7 +78,8 @@ func nextSteps(w io.Writer, s *deploy.Stack) {
 	}
 	fmt.Fprintf(&b, "  add a camera:    s3cam camera add NAME %s\n", where)
 	if u := s.Outputs["ApiGatewayNearRealtimePlaylistRoute"]; u != "" {
-		fmt.Fprintf(&b, "  watch it live:   %s?camera_id=NAME\n", u)
+		fmt.Fprintf(&b, "  watch it live:   %s?camera_id=NAME&token=TOKEN\n", u)
+		fmt.Fprintf(&b, "  make a token:    s3cam token make --camera NAME --data %s\n", keys)
 	}
 	fmt.Fprintf(&b, "  take it away:    s3cam deploy down %s\n", where)
 	_, _ = io.WriteString(w, b.String())

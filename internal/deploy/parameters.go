@@ -77,6 +77,9 @@ func (d *Deployer) parameters(t *Template, given map[string]string) (map[string]
 			}
 		}
 		if was, twice := values[canonical]; twice && was != value {
+			if t.parameter(canonical).secret {
+				was, value = "****", "****"
+			}
 			errs = append(errs, settings("give it once", "parameter %s is given as %q and as %q", canonical, was, value))
 			continue
 		}

@@ -20,6 +20,8 @@ type UpOptions struct {
 	Parameters map[string]string
 	// Archive finds the functions' zip for a LambdaArchitecture and returns its path. It is called before anything is created.
 	Archive func(ctx context.Context, architecture string) (path string, err error)
+	// TokenKeys has the keys of playback tokens when Parameters does not. It is called after all other checks; nil: there are none.
+	TokenKeys KeySource
 
 	Replace         bool // delete first what is left of a creation or deletion that failed
 	AllowReplace    bool // let things be replaced that hold data or addresses; never the video bucket
@@ -227,10 +229,14 @@ func (d *Deployer) videoBuckets(ctx context.Context, prefix, account string) (na
 }
 
 // shown lists the given parameters for the dry run and the log.
-func shown(values map[string]string) string {
+func (t *Template) shown(values map[string]string) string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		list = append(list, name+"="+values[name])
+		value := values[name]
+		if p := t.parameter(name); p != nil && p.secret {
+			value = "****"
+		}
+		list = append(list, name+"="+value)
 	}
 	if len(list) == 0 {
 		return "(all parameters at their defaults)"

@@ -34,6 +34,7 @@ type Parameter struct {
 	min, max       *float64
 	minLen, maxLen int // maxLen -1: any
 	constraint     string
+	secret         bool // NoEcho: its value is not shown
 }
 
 // maxTemplate is CloudFormation's bound on templates in S3.
@@ -113,6 +114,8 @@ func parseParameter(name string, n *yaml.Node) (Parameter, error) {
 			} else {
 				p.max = &f
 			}
+		case "NoEcho":
+			p.secret = v.Value == "true"
 		case "MinLength":
 			p.minLen, err = strconv.Atoi(v.Value)
 		case "MaxLength":
@@ -132,6 +135,9 @@ func (p *Parameter) Check(value string) error {
 		hint := p.Description
 		if p.constraint != "" {
 			hint = p.constraint
+		}
+		if p.secret {
+			return settings(hint, "parameter %s: its value is not allowed: %s", p.Name, want)
 		}
 		return settings(hint, "parameter %s: %q is not allowed: %s", p.Name, value, want)
 	}

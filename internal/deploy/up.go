@@ -34,6 +34,9 @@ func (d *Deployer) Up(ctx context.Context, o UpOptions) (*Result, error) {
 	if err != nil {
 		return nil, d.ended(ctx, err)
 	}
+	if err := d.keys(p, o); err != nil {
+		return nil, d.ended(ctx, err)
+	}
 	// Every change of the zip changes its key: a function is updated only when its key changes.
 	if _, given := p.values["AssetsPrefix"]; !given {
 		p.all["AssetsPrefix"] = "s3cam/" + p.archive.Hash[:16] + "/"
@@ -173,7 +176,7 @@ func (d *Deployer) verdict(p *plan, s *Stack, first *Failure) error {
 
 // dryRun tells what Up would do. For a stack that exists it makes a change set, and takes it back.
 func (d *Deployer) dryRun(ctx context.Context, p *plan, o UpOptions) error {
-	d.say(Step, "dry run: parameters %s", shown(p.values))
+	d.say(Step, "dry run: parameters %s", p.template.shown(p.values))
 	if !p.bucketExists {
 		d.say(Step, "would create the assets bucket %s", p.bucket)
 	}
