@@ -27,7 +27,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 done but some footage was 
 var commands = []string{"demo", "serve", "push", "probe", "playlist", "cost", "deploy", "deploy up", "deploy status", "deploy down", "deploy template",
 	"camera", "camera add", "camera list", "camera rotate", "camera disable", "camera enable", "camera remove", "user", "user add", "user list", "user remove", "user password",
 	"token", "token make", "token keys", "token revoke",
-	"hold", "hold add", "hold list", "hold remove", "retention", "retention run", "retention set", "retention unset", "retention list", "tls", "tls self-signed", "version"}
+	"hold", "hold add", "hold list", "hold remove", "retention", "retention run", "retention set", "retention unset", "retention list", "tls", "tls self-signed", "doctor", "version"}
 
 var groups = []kong.Group{
 	{Key: "store", Title: "S3 store:"},
@@ -55,6 +55,7 @@ type cli struct {
 	Hold      holdCmd      `cmd:"" help:"Keep ranges of footage whatever the limits say."`
 	Retention retentionCmd `cmd:"" help:"Tell what the limits of footage delete, and change them."`
 	TLS       tlsCmd       `cmd:"" name:"tls" help:"Make a certificate for a local network."`
+	Doctor    doctorCmd    `cmd:"" help:"Look at what a server needs, and say what is wrong and what to do."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -85,6 +85,11 @@ func LoadOrCreateCredentials(dir, access, secret string) (Credentials, error) {
 	return cred, err
 }
 
+// LoadCredentials returns the pair in dir/CredentialsFile and makes none; the error wraps fs.ErrNotExist when there is none.
+func LoadCredentials(dir string) (Credentials, error) {
+	return readCredentials(filepath.Join(dir, CredentialsFile))
+}
+
 const brokenHint = " (hint: correct the file, or remove it: a new key pair is made then, which the cameras need)"
 
 func readCredentials(name string) (Credentials, error) {

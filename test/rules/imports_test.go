@@ -83,6 +83,8 @@ var may = map[string][]string{
 	"internal/deploy":       {"deploy/cloudformation", "internal/buildinfo"},
 	"internal/provision":    {"segment"},
 	"internal/cost":         {},
+	"internal/metrics":      {"internal/httpapi", "internal/buildinfo", "playback", "hls"},
+	"internal/doctor":       {"internal/metrics", "internal/buildinfo", "internal/tlscert", "playback", "s3"},
 	"internal/retention":    {"segment"},
 	"internal/tlscert":      {},
 	"internal/registry":     {"internal/s3server", "internal/state", "segment"},
