@@ -47,7 +47,7 @@ func activated(t *testing.T, notify, dir string, files []*os.File) *process {
 	t.Helper()
 	p := &process{out: &syncBuffer{}, log: &syncBuffer{}}
 	p.cmd = exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, os.Args[0], "serve", "--data", dir, "--http", "127.0.0.1:1", "--s3", "127.0.0.1:1")
-	p.cmd.Env = append(os.Environ(), "S3CAM_TEST_PROGRAM=1", "LISTEN_FDS=2", "LISTEN_FDNAMES=http:s3", "NOTIFY_SOCKET="+notify, "WATCHDOG_USEC=300000")
+	p.cmd.Env = append(os.Environ(), "S3CAM_TEST_PROGRAM=1", "LISTEN_FDS=2", "LISTEN_FDNAMES=s3cam.socket:s3cam.socket", "NOTIFY_SOCKET="+notify, "WATCHDOG_USEC=300000")
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = p.out, p.log, files
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
