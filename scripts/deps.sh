@@ -39,6 +39,10 @@ want cmake cmake "the C library's CMake project"
 want pkg-config pkgconf "the C library's pkg-config file"
 want openssl openssl "certificates of the device tests"
 want xz xz-utils "the packed size of the agent; release archives"
+want redis-server redis-server "live windows shared through a real Redis"
+want promtool prometheus "the alert rules judged by Prometheus"
+want rsync rsync "the copy of a live data directory by rsync"
+want systemd-analyze systemd "the server's units judged by systemd"
 want shellcheck shellcheck "the scripts and init scripts read by a checker"
 want busybox busybox "the init scripts run by the shell that cameras have"
 if ! have chromium-headless-shell && ! have chromium; then
@@ -76,7 +80,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 		say "installing ${missing[*]} by apt"
 		export DEBIAN_FRONTEND=noninteractive
 		apt-get update -qq >/dev/null 2>&1 || say "apt-get update failed; trying with the lists that are here"
-		# The benchmark wants nginx's program, not a web server on port 80 now and after each boot.
+		# Wanted are the programs of nginx, Redis and Prometheus, not servers now and after each boot.
 		policy=/usr/sbin/policy-rc.d
 		if [ ! -e "$policy" ]; then
 			printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
@@ -84,7 +88,9 @@ if [ ${#missing[@]} -gt 0 ]; then
 		fi
 		for p in "${missing[@]}"; do # one by one: a package that this release lacks must not stop the others, nor a conflict of two
 			apt-get install -y -qq --no-install-recommends "$p" >/dev/null 2>&1 || say "apt could not install $p"
-			[ "$p" != nginx ] || ! have systemctl || systemctl disable nginx >/dev/null 2>&1
+			case $p in
+			nginx | redis-server | prometheus) ! have systemctl || systemctl disable "$p" >/dev/null 2>&1 ;;
+			esac
 		done
 		if ! have chromium-headless-shell && ! have chromium; then
 			apt-get install -y -qq --no-install-recommends chromium >/dev/null 2>&1 || say "apt could not install chromium either"

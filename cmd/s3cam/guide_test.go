@@ -94,3 +94,35 @@ func TestTheCommandsOfTheAWSGuideExist(t *testing.T) {
 		}
 	}
 }
+
+// Every command line of s3cam in the guides of the server is one that the program takes.
+func TestTheCommandsOfTheServerGuidesExist(t *testing.T) {
+	n := 0
+	for _, page := range []string{"server.md", "scale.md"} {
+		text, err := os.ReadFile("../../docs/guide/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range guideCommands(string(text)) {
+			args := strings.Fields(line)
+			switch {
+			case args[0] == "/usr/bin/s3cam", strings.HasPrefix(args[0], "-"), strings.Contains(line, "START END"), args[len(args)-1] == "--help",
+				args[0] == "-f", !strings.Contains(strings.Join(commands, " "), args[0]): // other programs' arguments
+				continue
+			}
+			var c cli
+			parser, err := newParser(&c, &globals{streams: streams{nil, &bytes.Buffer{}, &bytes.Buffer{}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// What is named in a sentence may lack arguments, but not have others.
+			if _, err := parser.Parse(args); err != nil && !regexp.MustCompile(`^(missing flags|expected |--[a-z0-9-]+: expected string value)`).MatchString(err.Error()) {
+				t.Errorf("%s: s3cam %s: %v", page, line, err)
+			}
+			n++
+		}
+	}
+	if n < 8 {
+		t.Errorf("only %d commands found", n)
+	}
+}

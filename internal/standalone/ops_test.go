@@ -192,6 +192,12 @@ func TestReadyzSaysWhenTheStoreFails(t *testing.T) {
 		if body := eventually(t, r.Web+"/readyz", 503); !strings.Contains(body, "live windows") {
 			t.Errorf("%s", body)
 		}
+		if status, header, body := get(t, r.Web+"/playlist.m3u8?camera_id=gate"); status != 503 || header.Get("Retry-After") == "" {
+			t.Errorf("a live playlist: %d %v %s", status, header, body)
+		}
+		if status, _, body := get(t, r.Web+"/replay.m3u8?camera_id=gate&start=1790000000&end=1790000600"); status != 404 {
+			t.Errorf("a replay of nothing: %d %s", status, body)
+		}
 	})
 }
 
