@@ -185,3 +185,39 @@ func TestTLSByACallersCertificates(t *testing.T) {
 		t.Error("TLS and CertFile together were accepted")
 	}
 }
+
+// A listing meets folders that are being removed at the same moment, and goes on.
+func TestListingsWhileFoldersAreRemoved(t *testing.T) {
+	var names []string
+	for i := range 400 {
+		names = append(names, fmt.Sprintf("cam/2026/01/02/%02d/%02d/00.ts", i/60, i%60))
+	}
+	b := bucketWith(t, append(names, "cam/2026/01/03/00/00/00.ts")...)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, name := range names {
+			if _, _, err := b.DeleteKeys(t.Context(), []string{name}); err != nil {
+				t.Errorf("delete: %v", err)
+			}
+		}
+	}()
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		default:
+		}
+		last := ""
+		err := b.List(t.Context(), "cam/", "", 0, func(key []byte, _ int64) bool {
+			last = string(key)
+			return true
+		})
+		if err != nil || last != "cam/2026/01/03/00/00/00.ts" {
+			t.Fatalf("list: %v, last %q", err, last)
+		}
+		if err := b.ListFolders(t.Context(), "cam/2026/01/", func(string) bool { return true }); err != nil {
+			t.Fatalf("list folders: %v", err)
+		}
+	}
+}

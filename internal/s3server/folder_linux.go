@@ -44,10 +44,12 @@ func (d folder) names(buf []byte, f func(name []byte, isDir bool)) error {
 	const typeAt, nameAt = 18, 19
 	for {
 		n, err := unix.ReadDirent(int(d), buf)
-		if err == unix.EINTR {
+		switch {
+		case err == unix.EINTR:
 			continue
-		}
-		if err != nil || n <= 0 {
+		case err == unix.ENOENT: // the directory was removed, empty, after it had been opened
+			return nil
+		case err != nil || n <= 0:
 			return err
 		}
 		for rest := buf[:n]; len(rest) > nameAt; {
