@@ -5,6 +5,7 @@ package retention
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"time"
 )
 
@@ -50,7 +51,7 @@ func (k *Keeper) guardRound(ctx context.Context) time.Duration {
 		g.fruitless = 0
 	}
 	if g.fruitless >= 2 {
-		k.cfg.Logger.Warn("deleting footage does not make the disk emptier; something else fills it or keeps the space", "free", d.Free, "deleted", g.freed)
+		k.complain("disk", errNoReturn)
 		g.wait = min(max(g.wait, k.cfg.GuardEvery)*2, maxBackOff)
 	} else {
 		g.wait = 0
@@ -68,8 +69,18 @@ func (k *Keeper) guardRound(ctx context.Context) time.Duration {
 		k.cfg.Logger.Info("disk is low: oldest footage deleted", "segments", rep.Total.Segments, "bytes", rep.Total.Bytes,
 			"free", d.Free, "reserve", rep.Reserve)
 	}
+	if err == nil && rep.Total.Segments == 0 {
+		k.complain("disk", errNothingLeft)
+		return max(k.cfg.GuardEvery, nothingWait)
+	}
 	return max(k.cfg.GuardEvery, g.wait)
 }
+
+// What the log says when deleting does not help.
+var (
+	errNoReturn    = errors.New("the disk gets no emptier by deleting footage: something else fills it, or keeps the space")
+	errNothingLeft = errors.New("the disk is low and nothing that may be deleted is left: holds and the last minutes of each camera stay")
+)
 
 func (k *Keeper) noteDisk(d Disk, low, empty bool) {
 	k.mu.Lock()

@@ -40,14 +40,15 @@ const (
 	DefaultMaxRound   = 20 * time.Second
 	DefaultRate       = 1000
 
-	aheadMost  = day  // of a camera's clock before that of this machine
-	inodeShare = 0.01 // of all inodes are kept free, too
-	batch      = 100  // deletes between two looks at holds and disk
-	afterMore  = time.Second
-	afterError = time.Minute
-	complainAt = time.Hour // how often the same is logged
-	guardSlack = 10        // a tenth of the reserve is freed beyond it
-	maxBackOff = 10 * time.Minute
+	aheadMost   = day  // of a camera's clock before that of this machine
+	inodeShare  = 0.01 // of all inodes are kept free, too
+	batch       = 100  // deletes between two looks at holds and disk
+	afterMore   = time.Second
+	afterError  = time.Minute
+	complainAt  = time.Hour   // how often the same is logged
+	guardSlack  = 10          // a tenth of the reserve is freed beyond it
+	nothingWait = time.Minute // after which footage may have become old enough
+	maxBackOff  = 10 * time.Minute
 )
 
 // ErrClock is returned by a round whose age limits were not applied because the clock of this machine and the newest footage
@@ -233,18 +234,38 @@ func (k *Keeper) ruleRound(ctx context.Context) time.Duration {
 // complain logs an error, the same kind not more often than once an hour while it lasts.
 func (k *Keeper) complain(kind string, err error) {
 	now := k.cfg.Now()
+	kind += rootOf(err)
 	k.mu.Lock()
-	last, said := k.said[kind+err.Error()]
+	last, said := k.said[kind]
 	quiet := said && now.Sub(last) < complainAt && !now.Before(last)
 	if !quiet {
 		if len(k.said) > 100 {
 			clear(k.said)
 		}
-		k.said[kind+err.Error()] = now
+		k.said[kind] = now
 	}
 	k.mu.Unlock()
 	if !quiet {
-		k.cfg.Logger.Error("footage is not deleted as it should be", "step", kind, "err", err)
+		k.cfg.Logger.Error("footage is not deleted as it should be", "err", err)
+	}
+}
+
+// rootOf is what is wrong in the end, without the keys and times around it.
+func rootOf(err error) string {
+	for {
+		var next error
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			next = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			if all := e.Unwrap(); len(all) > 0 {
+				next = all[0]
+			}
+		}
+		if next == nil {
+			return err.Error()
+		}
+		err = next
 	}
 }
 
