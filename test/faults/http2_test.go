@@ -46,7 +46,7 @@ func h2Dial(t *testing.T, addr string, ca *authority, settings []byte) *tls.Conn
 	}
 	t.Cleanup(func() { c.Close() })
 	if c.ConnectionState().NegotiatedProtocol != "h2" {
-		t.Skip("nothing to test: HTTP/2 is not served")
+		t.Fatalf("the server speaks %q, not HTTP/2", c.ConnectionState().NegotiatedProtocol)
 	}
 	c.SetDeadline(time.Now().Add(30 * time.Second))
 	c.Write(append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), h2Frame(h2Settings, 0, 0, settings)...))

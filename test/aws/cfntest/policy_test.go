@@ -107,7 +107,7 @@ func FuzzWildcards(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, pattern, text string) {
 		if len(pattern) > 12 || len(text) > 24 || strings.Contains(pattern, "${") {
-			t.Skip()
+			t.Skip("the plain matcher is exponential: only short patterns, without variables")
 		}
 		p := policy(t, map[string]any{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": map[string]any{"StringLike": map[string]any{"k": pattern}}})
 		got := p.Decide(cfntest.Request{Action: "a", Resource: "r", Context: map[string]string{"k": text}}) == cfntest.Allow
