@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -76,6 +77,7 @@ type spectator struct {
 	judge   hlstest.Reloads
 	retries int
 	played  map[string]bool
+	fresh   atomic.Int64 // segments played, for others to wait for
 	errs    []string
 }
 
@@ -116,6 +118,7 @@ func (s *spectator) watch(servers []string, stop <-chan struct{}) {
 				uri := p.Segments[len(p.Segments)-1].URI
 				if !s.played[uri] {
 					s.played[uri] = true
+					s.fresh.Add(1)
 					if body, ok := s.get(servers, "/"+uri); ok && (len(body) < 188 || body[0] != 0x47) {
 						s.errs = append(s.errs, fmt.Sprintf("%s: %d bytes that are no segment", uri, len(body)))
 					}
@@ -185,14 +188,38 @@ func TestThreeServersOfOneBucketShowOneHistory(t *testing.T) {
 		all[i].camera = cameras[i%len(cameras)]
 		watching.Go(func() { all[i].watch(servers, stop) })
 	}
-	time.Sleep(5 * time.Second) // of play
+	// play waits until every viewer has played so many more segments.
+	play := func(what string, segments int64) {
+		t.Helper()
+		goal := make([]int64, viewers)
+		for i := range all {
+			goal[i] = all[i].fresh.Load() + segments
+		}
+		for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			behind := 0
+			for i := range all {
+				if all[i].fresh.Load() < goal[i] {
+					behind++
+				}
+			}
+			if behind == 0 {
+				return
+			}
+			if time.Now().After(end) {
+				close(stop)
+				watching.Wait()
+				t.Fatalf("%s: %d of %d viewers do not get on", what, behind, viewers)
+			}
+		}
+	}
+	play("three servers", 4)
 	if err := programs[1].Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	programs[1].Wait()
-	time.Sleep(6 * time.Second)
+	play("one of them killed", 5)
 	begin(1, strings.TrimPrefix(servers[1], "http://"))
-	time.Sleep(5 * time.Second)
+	play("the third is back", 4)
 	close(stop)
 	watching.Wait()
 
