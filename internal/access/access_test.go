@@ -380,8 +380,24 @@ func TestOnLoopbackItBeginsWithTheFirstPerson(t *testing.T) {
 	if res := w.do("GET", "/cameras", "", nil); res.StatusCode != 401 {
 		t.Errorf("a second after the first person came: %d", res.StatusCode)
 	}
-	if res := w.do("GET", "/cameras", "", with(w.login("root"))); res.StatusCode != 200 {
+	root := w.login("root")
+	if res := w.do("GET", "/cameras", "", with(root)); res.StatusCode != 200 {
 		t.Errorf("the person: %d", res.StatusCode)
+	}
+	// It does not open again because the file is gone, and nobody's sessions go on without theirs.
+	if err := os.Rename(w.book.Path(), w.book.Path()+"~"); err != nil {
+		t.Fatal(err)
+	}
+	w.wait(time.Second)
+	if stranger, person := w.do("GET", "/cameras", "", nil), w.do("GET", "/cameras", "", with(root)); stranger.StatusCode != 401 || person.StatusCode != 200 {
+		t.Errorf("without the book: a stranger %d, the person %d", stranger.StatusCode, person.StatusCode)
+	}
+	if err := os.Remove(filepath.Join(w.dir, access.SessionsFile)); err != nil {
+		t.Fatal(err)
+	}
+	w.wait(time.Second)
+	if res := w.do("GET", "/cameras", "", with(root)); res.StatusCode != 401 {
+		t.Errorf("without the sessions: %d", res.StatusCode)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -102,9 +104,12 @@ func dropOldest(all map[string]session, name string) {
 	delete(all, oldest)
 }
 
-// find returns an open session. The error of the file is given with what was known before it.
+// find returns an open session. The error of the file is given with what was known before it; who removes the file ends all sessions.
 func (s *sessions) find(id string, now time.Time) (session, bool, error) {
 	all, err := s.file.Get()
+	if errors.Is(err, fs.ErrNotExist) {
+		return session{}, false, nil
+	}
 	x, ok := all[id]
 	return x, ok && now.Before(x.expires()), err
 }

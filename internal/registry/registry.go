@@ -67,7 +67,7 @@ func Open(cfg Config) (*Registry, error) {
 	return &Registry{cfg: cfg, file: file}, nil
 }
 
-// now is the newest index. A file that cannot be read while the server runs leaves the last one in use: cameras go on
+// now is the newest index. A file that cannot be read, or is gone, while the server runs leaves the last one in use: cameras go on
 // uploading, and it is said once a minute that changes have no effect.
 func (r *Registry) now() *index {
 	doc, err := r.file.Get()

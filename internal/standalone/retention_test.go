@@ -130,6 +130,46 @@ func TestServeWithNoRetentionDeletesNothing(t *testing.T) {
 	}
 }
 
+// Somebody moves the holds away, or what they lie on is not mounted any more: what they protect stays.
+func TestHoldsDoNotEndWithTheirFile(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now().UTC()
+	old := now.Add(-100 * time.Hour)
+	footage(t, dir, "door", old, 20, 10*time.Second)
+	footage(t, dir, "door", now.Add(-50*time.Second), 5, 10*time.Second)
+	file := filepath.Join(dir, retention.HoldsFile)
+	writeJSON(t, file, retention.Holds{Holds: []retention.Hold{{Camera: "*", Start: old, End: now}}})
+	bucket, err := s3server.OpenBucket(dir, s3server.DefaultBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := standalone.KeeperConfig(dir, standalone.Retention{Default: retention.Limits{Age: 48 * time.Hour}}, bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := retention.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file, file+"~"); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // the folder is looked at once a second
+		holds, err := cfg.Holds()
+		if len(holds) != 1 {
+			t.Fatalf("holds %v, %v without their file", holds, err)
+		}
+		if err != nil {
+			break
+		} else if time.Now().After(end) {
+			t.Fatal("nobody notices")
+		}
+	}
+	if rep, err := k.Round(t.Context(), retention.Options{}); err == nil || rep.Total.Segments != 0 || len(keysOf(t, dir)) != 25 {
+		t.Errorf("a round: %v, %d deleted", err, rep.Total.Segments)
+	}
+}
+
 // The same rules on a store that is reached by S3.
 func TestRetentionOfAnExternalStore(t *testing.T) {
 	dir := t.TempDir()

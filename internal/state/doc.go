@@ -5,7 +5,7 @@
 //
 // A file is replaced whole (temporary file, fsync, rename, fsync of the folder), so that a crash or a power cut leaves the old
 // value or the new one. Updates of all processes come one after the other, by a lock on a file beside it. Readers notice a
-// replaced file by themselves.
+// replaced file by themselves; while they run, one that is damaged or gone leaves the last value in use, beside an error.
 //
 // Files hold secrets: they are made with mode 0600, folders with 0700.
 //

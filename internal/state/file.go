@@ -73,7 +73,8 @@ func (f *File[T]) Path() string { return f.path }
 
 // Get returns the newest value: an Update through f is seen at once, that of others after a second. The caller must not change
 // what the value refers to. With an error the value is the last that could be read: use it only where being out of date is
-// better than nothing.
+// better than nothing. A file that was there and is gone is an error too, which wraps fs.ErrNotExist: an editor that renames it, a
+// folder that is not mounted any more; holds, limits and people do not end by that.
 func (f *File[T]) Get() (T, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -93,8 +94,13 @@ func (f *File[T]) refresh(now time.Time) {
 		return
 	}
 	if errors.Is(err, fs.ErrNotExist) {
+		f.loaded = true
+		if f.seen != nil {
+			f.err = fmt.Errorf("state: %s has gone: %w (hint: put it back; a new start begins without it)", f.path, fs.ErrNotExist)
+			return
+		}
 		var none T
-		f.value, f.err, f.seen, f.loaded = none, nil, nil, true
+		f.value, f.err = none, nil
 		return
 	}
 	value, info, err := read[T](f.path)

@@ -102,12 +102,40 @@ func TestAChangeByAnotherIsSeenAfterASecond(t *testing.T) {
 	if n := got(t, b); n != 5 {
 		t.Errorf("b looked at the folder again within a second: %d", n)
 	}
-	if err := os.Remove(path); err != nil {
+}
+
+// What a file said does not end because somebody moves it away for a moment, as editors do.
+func TestAFileThatIsGone(t *testing.T) {
+	path, c := filepath.Join(t.TempDir(), "x.json"), &clock{t: time.Now()}
+	a, b := open(t, path, c), open(t, path, c)
+	set(t, a, 9)
+	c.add(time.Second)
+	if n := got(t, b); n != 9 {
+		t.Fatalf("value %d", n)
+	}
+	if err := os.Rename(path, path+"~"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		c.add(time.Second)
+		if v, err := b.Get(); v.N != 9 || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
+			t.Errorf("value %+v, %v; want the last one and an error with the path", v, err)
+		}
+	}
+	if err := os.Rename(path+"~", path); err != nil {
 		t.Fatal(err)
 	}
 	c.add(time.Second)
-	if n := got(t, b); n != 0 {
-		t.Errorf("value %d after the file was removed", n)
+	if n := got(t, b); n != 9 {
+		t.Errorf("value %d when it is back", n)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	set(t, b, 1) // who changes it begins anew
+	c.add(time.Second)
+	if n, m := got(t, a), got(t, open(t, path, c)); n != 1 || m != 1 {
+		t.Errorf("values %d and %d after an update", n, m)
 	}
 }
 
