@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/s3cam/s3cam/internal/access/token"
@@ -46,7 +47,8 @@ type Access struct {
 	places   *limiter // guesses from one address
 	cross    *http.CrossOriginProtection
 	pages    *pages
-	setup    string // secret of the page for the first admin; empty when there were people at the start
+	setup    string      // secret of the page for the first admin; empty when there were people at the start
+	settled  atomic.Bool // somebody could log in since: the secret, which may stand in a history or a log, is of no use any more
 
 	mu    sync.Mutex
 	noted time.Time // when an error of the files was logged last
@@ -113,6 +115,9 @@ func (a *Access) setupAllowed(secret string) bool {
 func (a *Access) data() data {
 	d, err := a.book.file.Get()
 	a.note(err)
+	if len(d.People) > 0 && !a.settled.Load() {
+		a.settled.Store(true)
+	}
 	return d
 }
 
@@ -133,9 +138,10 @@ func (a *Access) note(err error) {
 	}
 }
 
+// peopled tells whether somebody can log in, or could since the start.
 func (a *Access) peopled() bool {
-	d := a.data()
-	return len(d.People) > 0
+	a.data()
+	return a.settled.Load()
 }
 
 // caller is who makes a request.

@@ -358,6 +358,24 @@ func TestTheFirstAdmin(t *testing.T) {
 	if w.acc.SetupPath() != "" || w.do("GET", path, "", nil).StatusCode != 403 {
 		t.Error("the address is good twice")
 	}
+	// Nor does it become good again when everybody is taken out: a new start prints another.
+	people, err := w.book.People()
+	if err != nil || len(people) != 1 {
+		t.Fatalf("people %v, %v", people, err)
+	}
+	if err := w.book.Remove(people[0].Name); err != nil {
+		t.Fatal(err)
+	}
+	if res := post(secret, "mallory", password, password); res.StatusCode != 403 || w.acc.SetupPath() != "" || w.do("GET", path, "", nil).StatusCode != 403 {
+		t.Errorf("the address is good again without people: %d", res.StatusCode)
+	}
+	w.restart()
+	if again := w.acc.SetupPath(); again == "" || again == path {
+		t.Errorf("a new start without people: setup at %q", again)
+	}
+	if err := w.book.Add(access.Person{Name: "root", Role: access.Admin}, password); err != nil {
+		t.Fatal(err)
+	}
 	w.restart()
 	if w.acc.SetupPath() != "" {
 		t.Error("the server offers the setup although there is somebody")
