@@ -39,6 +39,14 @@ func (k *keyed) stop(ctx context.Context) {
 
 const credentialDrain = 5 * time.Second
 
+// Connections of the credential endpoint at a time. When all are taken the oldest makes room, whatever it does: a camera needs its own for a second, and
+// who opens many and says nothing must not keep cameras from their keys. It is less than where credserver itself begins to refuse, since that counts
+// a connection until its goroutine has ended.
+const (
+	credentialConnections = credserver.MaxConnections * 3 / 4
+	credentialPerAddress  = credserver.MaxConnections / 2 // of cameras behind one router
+)
+
 func (k *CameraKeys) problem(embedded bool) error {
 	switch {
 	case k.CredentialsAddr == "" && len(k.Hosts) > 0:
@@ -111,7 +119,8 @@ func (s *server) serveCredentials(ctx context.Context, k CameraKeys) (string, er
 		l.Close()
 		return "", configError{err}
 	}
-	s.keyed.group.run(ctx, s.failed, func(context.Context) error { return srv.Serve(l) })
+	limits := newLimited(l, Limits{Connections: credentialConnections, PerAddress: credentialPerAddress}, nil, func(int) {}, func(string) {})
+	s.keyed.group.run(ctx, s.failed, func(context.Context) error { return srv.Serve(limits) })
 	s.keyed.shutdown = func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, credentialDrain)
 		defer cancel()

@@ -59,6 +59,12 @@ func (t *TLS) problem() error {
 	return errors.Join(errs...)
 }
 
+// Connections of the redirects at a time: each is for one answer, and must not take the descriptors that footage needs.
+const (
+	redirectConnections = 256
+	redirectPerAddress  = 64
+)
+
 // secured is what is running of it.
 type secured struct {
 	source   tlscert.Source // nil without TLS
@@ -201,12 +207,13 @@ func (s *server) startTLS(ctx context.Context, web net.Listener) error {
 	}
 	s.secured.redirect = &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readHeaderTimeout, WriteTimeout: readHeaderTimeout, IdleTimeout: readHeaderTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeaderBytes, ConnState: connState, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	limits := newLimited(l, Limits{Connections: redirectConnections, PerAddress: redirectPerAddress}, s.cfg.Access.TrustedProxies, func(int) {}, func(string) {})
 	s.addresses.Redirect = browserURL(l)
 	s.log.Info("http is redirected to https", "addr", l.Addr().String())
 	s.secured.group.run(ctx, s.failed, func(context.Context) error {
-		if err := s.secured.redirect.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.secured.redirect.Serve(limits); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("redirect listener: %w", err)
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -125,6 +126,44 @@ func TestOneCertificateForViewersAndCameras(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
+	}
+}
+
+// Connections that say nothing neither pile up at the redirects nor keep cameras from their keys.
+func TestSilentConnectionsOfTheSmallPorts(t *testing.T) {
+	certFile, keyFile, _ := certificate(t, t.TempDir())
+	r := start(t, standalone.Config{Engine: &standalone.Engine{Dir: t.TempDir(), Volatile: true}, TLS: standalone.TLS{CertFile: certFile, KeyFile: keyFile, Redirect: "127.0.0.1:0"},
+		CameraKeys: standalone.CameraKeys{CredentialsAddr: "127.0.0.1:0"}})
+	silent := func(addr string, n int) (first net.Conn) {
+		for range n {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			if first == nil {
+				first = c
+			}
+		}
+		_ = first.SetReadDeadline(time.Now().Add(5 * time.Second)) // half of what a head may take
+		return first
+	}
+	var timeout net.Error
+	first := silent(strings.TrimPrefix(r.Redirect, "http://"), 300)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{DisableKeepAlives: true}}
+	if res, err := client.Get(r.Redirect + "/"); err != nil || res.StatusCode != http.StatusPermanentRedirect {
+		t.Errorf("a browser among silent connections: %v, %v", res, err)
+	}
+	if _, err := first.Read(make([]byte, 1)); errors.As(err, &timeout) && timeout.Timeout() {
+		t.Error("300 silent connections are all kept")
+	}
+	silent(r.Credentials, 1100)
+	for range 5 {
+		c, err := tls.Dial("tcp", r.Credentials, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatalf("a camera among silent connections: %v", err)
+		}
+		c.Close()
 	}
 }
 
