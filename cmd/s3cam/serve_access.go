@@ -14,7 +14,7 @@ import (
 // accessFlags say who may watch.
 type accessFlags struct {
 	State        string   `placeholder:"DIR" help:"Directory of people, keys and other state. Default: that of --data, with --s3-url s3cam-state."`
-	Login        bool     `help:"People have to log in on 127.0.0.1 too, even before there are any. Beyond it, and as soon as there are people, they have to anyway."`
+	Login        bool     `help:"People have to log in on 127.0.0.1 too, even before there are any. Beyond it, with --host or --trusted-proxy, and as soon as there are people, they have to anyway."`
 	PublicCamera []string `placeholder:"CAMERA" help:"Cameras that everyone may watch without a login: an id, yard/* for all that begin so, or *; separate several by commas."`
 	TrustedProxy []string `placeholder:"NETWORK" help:"Proxies that are believed who the client is and whether he came by TLS (X-Forwarded-For, X-Forwarded-Proto), as 127.0.0.1 or 10.0.0.0/8; separate several by commas."`
 }

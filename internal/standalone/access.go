@@ -17,7 +17,7 @@ const DefaultState = "s3cam-state"
 
 // Access says who may watch. Beyond loopback that is whoever logs in or has a token, and everyone only with Web.Anonymous.
 type Access struct {
-	Login          bool           // on loopback too, even as long as nobody can log in
+	Login          bool           // on loopback too, even as long as nobody can log in; Web.Hosts and TrustedProxies do the same
 	LoopbackOnly   bool           // nobody is meant to log in: refuse addresses beyond loopback, unless Web.Anonymous
 	PublicCameras  []string       // that everyone may see: ids, beginnings as yard/*, or *
 	TrustedProxies []netip.Prefix // that are believed who the client is (X-Forwarded-For, X-Forwarded-Proto)
@@ -57,8 +57,10 @@ func (s *server) openAccess(loopback bool) error {
 		return dataError(dir, err)
 	}
 	c := s.cfg.Access
+	// A server with a public name, or with a proxy before it, is reached from elsewhere, whatever it listens on.
+	unmanned := loopback && !c.Login && len(s.cfg.Web.Hosts) == 0 && len(c.TrustedProxies) == 0
 	s.access, err = access.New(access.Config{
-		Book: book, Anonymous: s.cfg.Web.Anonymous, Unmanned: loopback && !c.Login, Public: c.PublicCameras, TrustedProxies: c.TrustedProxies,
+		Book: book, Anonymous: s.cfg.Web.Anonymous, Unmanned: unmanned, Public: c.PublicCameras, TrustedProxies: c.TrustedProxies,
 		Now: s.cfg.Now, Logger: s.log,
 	})
 	if err != nil {

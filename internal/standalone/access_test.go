@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -87,6 +88,27 @@ func TestLoggingInToAServer(t *testing.T) {
 		} else if time.Now().After(end) {
 			t.Fatalf("the link goes on after its key was revoked: %d %s", got, body)
 		}
+	}
+}
+
+// Who names a proxy, or a name under which one passes requests on, is not on loopback only, though the server listens there.
+func TestBehindAProxyOnThisMachinePeopleLogIn(t *testing.T) {
+	for name, cfg := range map[string]standalone.Config{
+		"a proxy": {Access: standalone.Access{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}},
+		"a name":  {Web: standalone.Web{Hosts: []string{"video.example"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg.Engine = &standalone.Engine{Dir: t.TempDir(), Volatile: true}
+			s := start(t, cfg)
+			for _, path := range []string{"/cameras", "/playlist.m3u8?camera_id=gate", "/metrics"} {
+				if got, _, body := get(t, s.Web+path); got != 401 {
+					t.Errorf("%s: %d %s", path, got, body)
+				}
+			}
+			if !strings.HasPrefix(s.Setup, s.Web+"/setup?token=") {
+				t.Errorf("setup at %q", s.Setup)
+			}
+		})
 	}
 }
 

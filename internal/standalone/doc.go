@@ -5,8 +5,8 @@
 //
 // # Closed by default
 //
-// Beyond loopback whoever wants to watch logs in or has a token, unless [Web.Anonymous] says that anyone may. On loopback that
-// begins with the first person, and only known host names are answered, so that no foreign page can reach the API by DNS
+// Beyond loopback, and behind a proxy, whoever wants to watch logs in or has a token, unless [Web.Anonymous] says that anyone may.
+// On loopback that begins with the first person, and only known host names are answered, so that no foreign page can reach the API by DNS
 // rebinding. The store's port needs signed requests wherever it listens.
 //
 // # Life

@@ -96,7 +96,7 @@ func TestWhoSeesTheMetrics(t *testing.T) {
 	tokened := start(t, standalone.Config{Engine: &standalone.Engine{Dir: dir()}, Access: standalone.Access{Login: true},
 		Metrics: standalone.Metrics{Addr: "127.0.0.1:0", Token: secret}})
 	open := start(t, standalone.Config{Engine: &standalone.Engine{Dir: dir()}, Metrics: standalone.Metrics{Addr: "127.0.0.1:0"},
-		Web: standalone.Web{Hosts: []string{"video.example"}}})
+		Web: standalone.Web{Anonymous: true, Hosts: []string{"video.example"}}})
 	tests := []struct {
 		name, url, token, host string
 		want                   int

@@ -44,7 +44,7 @@ func certificate(t *testing.T, dir string, names ...string) (certFile, keyFile s
 func TestOneCertificateForViewersAndCameras(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile, roots := certificate(t, dir, "nvr.local")
-	r := start(t, standalone.Config{Engine: &standalone.Engine{Dir: t.TempDir()}, Web: standalone.Web{Hosts: []string{"other.local"}},
+	r := start(t, standalone.Config{Engine: &standalone.Engine{Dir: t.TempDir()}, Web: standalone.Web{Anonymous: true, Hosts: []string{"other.local"}},
 		Playback: standalone.Playback{Live: httpapi.Presign, Replay: httpapi.Redirect},
 		TLS:      standalone.TLS{CertFile: certFile, KeyFile: keyFile, Redirect: "127.0.0.1:0", HSTS: time.Hour}})
 	if !strings.HasPrefix(r.Web, "https://127.0.0.1:") || !strings.HasPrefix(r.S3, "https://127.0.0.1:") {
