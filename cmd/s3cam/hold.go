@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/httpapi"
+	"github.com/s3cam/s3cam/internal/registry"
 	"github.com/s3cam/s3cam/internal/retention"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/internal/state"
@@ -39,6 +41,14 @@ func (f stateFlags) holds() (*state.File[retention.Holds], error) {
 		return nil, withHint(fmt.Errorf("--data: %w", err), "give the directory that serve has as --data, or as --state with --s3-url")
 	}
 	return state.Open[retention.Holds](filepath.Join(f.Data, retention.HoldsFile))
+}
+
+// noteState warns when a store's directory is one whose server keeps its state elsewhere: it looks for no holds and rules there.
+func noteState(w io.Writer, dir string) {
+	_, err := os.Stat(filepath.Join(dir, registry.ServerFile)) // a server of a store writes it at each start, where its state is
+	if errors.Is(err, fs.ErrNotExist) && exists(filepath.Join(dir, s3server.CredentialsFile)) {
+		fmt.Fprintf(w, "note: the server of %s seems to have its state elsewhere, where it looks for holds and limits: give the directory of its --state\n", dir)
+	}
 }
 
 func parseRange(start, end string) (from, to time.Time, err error) {
@@ -97,6 +107,7 @@ func (c *holdAddCmd) Run(ctx context.Context, g *globals) error {
 	case err != nil:
 		return err
 	}
+	noteState(g.err, c.Data)
 	if c.JSON {
 		return printJSON(g.out, hold)
 	}

@@ -144,6 +144,7 @@ func (c *retentionRunCmd) keeper(ctx context.Context, g *globals) (*retention.Ke
 		dir := c.State
 		if dir == "" {
 			dir = c.Data
+			noteState(g.err, dir)
 		}
 		if cfg, err = standalone.KeeperConfig(dir, r, bucket); err == nil && r.KeepFree != (retention.Reserve{}) {
 			cfg.Disk = retention.DiskOf(bucket.Dir())
@@ -251,6 +252,7 @@ func (c *retentionSetCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
+	noteState(g.err, c.Data)
 	fmt.Fprintf(g.err, "what it deletes: s3cam retention --dry-run --data %s, with the limits of the server\n", c.Data)
 	return nil
 }

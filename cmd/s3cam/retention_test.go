@@ -101,6 +101,35 @@ func TestHoldsOnTheCommandLine(t *testing.T) {
 	}
 }
 
+// A hold that no server knows of would protect nothing.
+func TestHoldsBesideAStateElsewhereAreNoticed(t *testing.T) {
+	data, state := t.TempDir(), t.TempDir()
+	recorded(t, data, "door", time.Now().Add(-time.Hour), 3, time.Second, 10)
+	const says = "seems to have its state elsewhere"
+	hold := func(dir, start string) output {
+		return call(t, nil, nil, "hold", "add", "door", start, "2000000000", "--data", dir)
+	}
+	if o := hold(data, "1"); strings.Contains(o.err, says) {
+		t.Errorf("footage that no server has: %s", o.err)
+	}
+	cmd, out := program(t, nil, "serve", "--data", data, "--state", state, "--http", "127.0.0.1:0", "--s3", "127.0.0.1:0")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out.wait(t, regexp.MustCompile(`owner's key`))
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	hold(data, "2").want(t, 0, says, "--state")
+	call(t, nil, nil, "retention", "set", "door", "--days", "0", "--data", data).want(t, 0, says)
+	call(t, nil, nil, "retention", "--retention-days", "1", "--data", data).want(t, 0, says)
+	for _, o := range []output{hold(state, "1"), call(t, nil, nil, "retention", "--data", data, "--state", state)} {
+		if o.code != 0 || strings.Contains(o.err, says) {
+			t.Errorf("where the server looks: %d %s", o.code, o.err)
+		}
+	}
+}
+
 func TestRetentionOnTheCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now().UTC()
