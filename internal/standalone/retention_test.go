@@ -114,6 +114,10 @@ func TestServeWithNoRetentionDeletesNothing(t *testing.T) {
 	if n := len(keysOf(t, dir)); n != 11 {
 		t.Errorf("%d left", n)
 	}
+	// Nothing would have been deleted so soon anyway: there must be nobody who will.
+	if status, _, body := get(t, r.Web+"/metrics"); status != 200 || strings.Contains(string(body), "s3cam_retention_") {
+		t.Errorf("metrics: %d, with those of somebody who deletes", status)
+	}
 	for _, bad := range []standalone.Retention{{Off: true, KeepFree: retention.Reserve{Bytes: 1}}} {
 		cfg := standalone.Config{Engine: &standalone.Engine{Dir: t.TempDir(), Addr: "127.0.0.1:0"}, Web: standalone.Web{Addr: "127.0.0.1:0"}, Retention: bad}
 		if err := standalone.Run(t.Context(), cfg); !errors.Is(err, standalone.ErrConfig) {
