@@ -12,7 +12,8 @@
 //
 //   - Age: segments that began longer ago than the camera's days. The clock of the machine must agree with the footage: when
 //     the newest of all cameras is older than MaxSilence, the round refuses with [ErrClock] unless it is forced, so that a
-//     clock that jumps ahead deletes nothing. A clock that is behind deletes too little.
+//     clock that jumps ahead by more than that deletes nothing; by less, it deletes too early by what it jumped. A clock
+//     that is behind deletes too little.
 //   - Bytes: the oldest of a camera until the rest is within its bytes. What holds cover does not count.
 //   - Disk: the oldest of all cameras until the reserve is free again. Free inodes count too: 1 % are kept.
 //
