@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/s3cam/s3cam/internal/sigv4"
@@ -102,11 +103,12 @@ type Client struct {
 	place  endpoint
 	signer sigv4.Signer
 
-	target target
-	pages  pagePool
-	skew   clock
-	budget budget
-	stats  counters
+	target  target
+	pages   pagePool
+	skew    clock
+	budget  budget
+	stats   counters
+	singles atomic.Int64 // Unix ns until which DeleteObjects sends single DELETEs
 
 	sleep func(context.Context, time.Duration) error // tests replace it
 	rand  func() float64                             // in [0, 1)

@@ -197,6 +197,10 @@ func Retryable(err error) bool {
 	if errors.As(err, &answer) {
 		return answer.retryable()
 	}
+	var key *KeyError
+	if errors.As(err, &key) {
+		return (&Error{Status: http.StatusOK, Code: key.Code}).retryable()
+	}
 	var exchange *exchangeError
 	return errors.As(err, &exchange) && !exchange.final
 }

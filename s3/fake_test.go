@@ -167,6 +167,8 @@ func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case key == "" && r.Method == http.MethodGet:
 		f.list(w, r.URL.Query())
+	case key == "" && r.Method == http.MethodPost && r.URL.Query().Has("delete"):
+		f.deleteMany(w, r)
 	case r.Method == http.MethodPut:
 		f.put(w, r, key)
 	case r.Method == http.MethodDelete:

@@ -48,7 +48,7 @@ const slowDownFactor = 20
 func (c *Client) backoff(n int, err error) time.Duration {
 	bound := c.cfg.Backoff
 	var answer *Error
-	if errors.As(err, &answer) && answer.slowDown() {
+	if errors.As(err, &answer) && answer.slowDown() || errors.Is(err, ErrThrottled) {
 		bound *= slowDownFactor
 	}
 	for ; n > 1 && bound < c.cfg.MaxBackoff; n-- {
