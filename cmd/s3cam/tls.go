@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/state"
 	"github.com/s3cam/s3cam/internal/tlscert"
 )
 
@@ -39,7 +40,7 @@ func (c *tlsSelfSignedCmd) Run(g *globals) error {
 	if err != nil {
 		return kinded{err, errUsage}
 	}
-	if err := os.MkdirAll(c.Out, 0o700); err != nil {
+	if err := state.MkdirAll(c.Out); err != nil {
 		return err
 	}
 	certFile, keyFile := filepath.Join(c.Out, "cert.pem"), filepath.Join(c.Out, "key.pem")
@@ -63,7 +64,9 @@ func createFile(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
+	if err = state.Adopt(f); err == nil { // below a service's directory the service has to read it
+		_, err = f.Write(text)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/s3server"
+	"github.com/s3cam/s3cam/internal/state"
 )
 
 // Bounds of a session, those of AWS IoT.
@@ -167,7 +168,7 @@ func createOnce(path string, content func() ([]byte, error)) ([]byte, error) {
 		return nil, err
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := state.MkdirAll(dir); err != nil {
 		return nil, err
 	}
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
@@ -176,7 +177,7 @@ func createOnce(path string, content func() ([]byte, error)) ([]byte, error) {
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(b)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+	if err = errors.Join(err, state.Adopt(tmp), tmp.Sync(), tmp.Close()); err != nil {
 		return nil, err
 	}
 	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {

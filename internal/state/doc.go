@@ -7,7 +7,8 @@
 // value or the new one. Updates of all processes come one after the other, by a lock on a file beside it. Readers notice a
 // replaced file by themselves; while they run, one that is damaged or gone leaves the last value in use, beside an error.
 //
-// Files hold secrets: they are made with mode 0600, folders with 0700.
+// Files hold secrets: they are made with mode 0600, folders with 0700. What root makes in the folder of another user belongs to that
+// user ([Adopt]): the server, which runs as that user, has to read it.
 //
 // Bounds: a file of [MaxBytes]; one look at the folder a second however often Get is called; an Update waits [LockTimeout] for
 // others. On systems without flock only the goroutines of one process wait for each other.

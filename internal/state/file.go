@@ -124,7 +124,7 @@ func (f *File[T]) Update(change func(*T) error) error {
 	f.updating.Lock()
 	defer f.updating.Unlock()
 	dir := filepath.Dir(f.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := MkdirAll(dir); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
 	lock, err := acquire(f.path + ".lock")
@@ -166,8 +166,8 @@ func (f *File[T]) Update(change func(*T) error) error {
 
 // replace puts text in the place of path. info is not nil once it is there, even when it is not sure to survive a power cut.
 func replace(dir, path string, text []byte) (info fs.FileInfo, err error) {
-	name := path + ".tmp" // one name, under the lock: what a crash leaves behind is used again
-	tmp, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	name := path + ".tmp" // one name, under the lock: what a crash leaves behind goes
+	tmp, err := createAnew(name)
 	if err != nil {
 		return nil, err
 	}

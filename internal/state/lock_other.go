@@ -9,3 +9,13 @@ import "os"
 func acquire(name string) (*os.File, error) { return os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) }
 
 func syncDir(string) error { return nil }
+
+// Adopt does nothing on systems without owners that are numbers.
+func Adopt(*os.File) error { return nil }
+
+// MkdirAll is os.MkdirAll with mode 0700.
+func MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
+
+func createAnew(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+}

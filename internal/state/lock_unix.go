@@ -17,8 +17,12 @@ const lockStep = 5 * time.Millisecond
 // acquire takes the lock of all processes; closing the file, or the end of the process, frees it. The file is never removed:
 // one who waits for it would then hold the lock of a file that others no longer find.
 func acquire(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
+		return nil, err
+	}
+	if err := Adopt(f); err != nil {
+		f.Close()
 		return nil, err
 	}
 	for waited := time.Duration(0); ; waited += lockStep {
