@@ -69,14 +69,14 @@ func (s *server) openAccess(loopback bool) error {
 	return nil
 }
 
-// limitAccess puts what openAccess read before the API and the site.
+// limitAccess puts what openAccess read before the API. The page itself is for everybody: it is the same on every server and no secret,
+// a link has its token behind the '#', where no server sees it, and the page leads to the login whoever has neither.
 func (s *server) limitAccess(hc *httpapi.Config) {
 	hc.Account = s.access
 	if s.cfg.Web.Anonymous {
 		return
 	}
 	hc.Authorize = s.access.Authorize
-	hc.Site = s.access.Guard(hc.Site)
 }
 
 // adminOnly answers for admins only: for what tells about all cameras at once.
