@@ -14,7 +14,6 @@ type pcrState struct {
 	value     uint64 // of the last PCR
 	at        int64  // byte position behind its packet's PCR field
 	packet    int64
-	marked    bool  // the last one was announced as a new clock
 	maxGap    int64 // 27 MHz
 	leadMin   int64 // 27 MHz, DTS less PCR
 	leadMax   int64

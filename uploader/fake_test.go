@@ -106,11 +106,10 @@ func pictureNumber(idr bool, nal []byte) int {
 
 // encoder makes a stream of pictures.
 type encoder struct {
-	fps, gop   int
-	size       int // of a P picture; an IDR has four times as much
-	noSets     bool
-	n          int
-	idrPending bool
+	fps, gop int
+	size     int // of a P picture; an IDR has four times as much
+	noSets   bool
+	n        int
 }
 
 func (e *encoder) time(n int) time.Duration {

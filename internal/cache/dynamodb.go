@@ -67,10 +67,10 @@ func NewDynamoDB(api DynamoAPI, cfg DynamoDBConfig) (*DynamoDB, error) {
 		problems = append(problems, errors.New("no DynamoDB client"))
 	}
 	if cfg.Table == "" {
-		problems = append(problems, errors.New("Table is missing"))
+		problems = append(problems, errors.New("no Table"))
 	}
 	if cfg.Attempts < 0 || cfg.AttemptTimeout < 0 {
-		problems = append(problems, errors.New("Attempts or AttemptTimeout is negative"))
+		problems = append(problems, errors.New("negative Attempts or AttemptTimeout"))
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("windows in DynamoDB: %w", errors.Join(problems...))

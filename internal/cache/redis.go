@@ -101,7 +101,7 @@ func NewRedis(api RedisAPI, cfg RedisConfig) (*Redis, error) {
 		problems = append(problems, errors.New("no client"))
 	}
 	if cfg.Attempts < 0 || cfg.AttemptTimeout < 0 {
-		problems = append(problems, errors.New("Attempts or AttemptTimeout is negative"))
+		problems = append(problems, errors.New("negative Attempts or AttemptTimeout"))
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("windows in Redis: %w", errors.Join(problems...))

@@ -41,10 +41,10 @@ type Installer struct {
 func New(cfg Config) (*Installer, error) {
 	var problems []error
 	if cfg.Region == "" {
-		problems = append(problems, errors.New("Region is missing"))
+		problems = append(problems, errors.New("no Region"))
 	}
 	if cfg.Credentials == nil {
-		problems = append(problems, errors.New("Credentials are missing"))
+		problems = append(problems, errors.New("no Credentials"))
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("demo site: %w", errors.Join(problems...))

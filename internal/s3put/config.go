@@ -87,7 +87,6 @@ type Client struct {
 	fields  [maxHeaders + 2]http1.Field
 	scratch []byte
 	sha     hash.Hash
-	parts   [2][]byte
 	request http1.Request
 
 	mu    sync.Mutex

@@ -20,7 +20,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 )
 
 const segmentKey = "cam1/2026/01/02/03/04/05.ts"
@@ -436,15 +435,6 @@ func TestMissingThings(t *testing.T) {
 			}
 		})
 	}
-}
-
-// apiCode returns the S3 error code in an error of the SDK.
-func apiCode(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorCode()
-	}
-	return ""
 }
 
 func TestExpectContinue(t *testing.T) {

@@ -34,7 +34,6 @@ type rawRequest struct {
 	access    string // overrides of the target's
 	secret    string
 	token     string
-	signToken bool // sign and send x-amz-security-token
 	date      time.Time
 	anonymous bool // no Authorization at all
 	tight     bool // no spaces after the commas of Authorization, as the original SDK

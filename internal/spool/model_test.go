@@ -35,7 +35,6 @@ type flash struct {
 type inode struct {
 	data   []byte
 	synced int
-	gone   bool
 }
 
 // change gives a name a file, or none, and frees another one.

@@ -52,7 +52,7 @@ func open(cfg Config, f fileSystem) (*Spool, error) {
 	if err := f.list(s.find); err != nil {
 		return nil, err
 	}
-	if s.next >= math.MaxUint64 {
+	if s.next == math.MaxUint64 {
 		return nil, fmt.Errorf("the file %s leaves no number for the next one: remove it", name(math.MaxUint64-1))
 	}
 	s.sort()

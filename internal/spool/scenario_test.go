@@ -125,7 +125,6 @@ func check(t reporter, s *Spool, fsys fileSystem, acked map[uint64]int, removed 
 			return
 		}
 	}
-	return
 }
 
 func testLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }

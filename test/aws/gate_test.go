@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -206,14 +205,4 @@ func parseIoT(r *http.Request, _ []byte) call {
 	}
 	c.accessKey, c.presigned = signer(r)
 	return c
-}
-
-// actions returns the distinct actions of calls, sorted.
-func actions(calls []call) []string {
-	var list []string
-	for _, c := range calls {
-		list = append(list, c.action)
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
 }

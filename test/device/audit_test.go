@@ -90,14 +90,6 @@ func inspectWith(t testing.TB, objects []object, c *clip, slack time.Duration) a
 	return a
 }
 
-// missing sums up the holes.
-func (a *audit) missing() (d time.Duration) {
-	for _, h := range a.holes {
-		d += h.gap
-	}
-	return d
-}
-
 func (a *audit) String() string {
 	var b strings.Builder
 	for _, s := range a.segments {

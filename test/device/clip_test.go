@@ -145,7 +145,6 @@ type encoded struct {
 	seconds, gop, kbps int
 	size               string
 	noise              int
-	every              bool // parameter sets before each key frame only, no SEI in between
 }
 
 // encode makes a stream of constant rate like that of an IP camera: no B pictures, a closed GOP of fixed length, parameter sets in each.

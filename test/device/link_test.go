@@ -30,7 +30,6 @@ type link struct {
 	listener net.Listener
 	open     map[net.Conn]struct{}
 	bytes    int64 // towards the server
-	conns    int
 	wg       sync.WaitGroup
 	done     chan struct{}
 }
@@ -116,7 +115,6 @@ func (l *link) setTarget(hostPort string)   { l.mu.Lock(); l.target = hostPort; 
 func (l *link) setRate(bitsPerSecond int64) { l.mu.Lock(); l.rate = bitsPerSecond; l.mu.Unlock() }
 func (l *link) setDelay(d time.Duration)    { l.mu.Lock(); l.delay = d; l.mu.Unlock() }
 func (l *link) sent() int64                 { l.mu.Lock(); defer l.mu.Unlock(); return l.bytes }
-func (l *link) connections() int            { l.mu.Lock(); defer l.mu.Unlock(); return l.conns }
 
 func (l *link) up()     { l.set(linkUp) }
 func (l *link) refuse() { l.set(linkRefuses) }
@@ -192,7 +190,6 @@ func (l *link) serve(c *net.TCPConn) {
 	defer c.Close()
 	l.mu.Lock()
 	l.open[c] = struct{}{}
-	l.conns++
 	target := l.target
 	l.mu.Unlock()
 	defer func() { l.mu.Lock(); delete(l.open, c); l.mu.Unlock() }()

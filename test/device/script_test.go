@@ -116,8 +116,6 @@ func (s *script) finalize() *script             { return s.op('F') }
 func (s *script) zero() *script                 { return s.op('Z') }
 func (s *script) wait(d time.Duration) *script  { return s.op('W', u32(uint32(d.Milliseconds()))) }
 func (s *script) sleep(d time.Duration) *script { return s.op('U', u32(uint32(d.Microseconds()))) }
-func (s *script) marker(v string) *script       { return s.op('M', strs(v)) }
-func (s *script) exit(code int) *script         { return s.op('E', u32(uint32(code))) }
 
 // item is one item of a pack.
 type item struct {

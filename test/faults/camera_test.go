@@ -195,5 +195,3 @@ var kinds = []cameraKind{
 	{name: "put-plain", front: true, ring: 96 << 10},
 	{name: "put-tls", secure: true, front: true, ring: 512 << 10},
 }
-
-func (k cameraKind) String() string { return strings.ReplaceAll(k.name, "-", " ") }

@@ -126,7 +126,7 @@ func (e *evaluator) resource(id string) (*Resource, error) {
 			return nil, err
 		}
 		if r.Properties, ok = v.(map[string]any); !ok {
-			return nil, errors.New("Properties is not a mapping")
+			return nil, errors.New("the Properties are not a mapping")
 		}
 	}
 	for _, d := range dependsOn(raw) {
