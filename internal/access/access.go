@@ -198,33 +198,40 @@ func (a *Access) signedIn(r *http.Request, d *data) (*Person, string) {
 	return p, id
 }
 
-// allows tells whether the caller has a right to a camera.
-func (a *Access) allows(c *caller, camera string, right token.Right) bool {
-	return c.open || token.Match(a.cfg.Public, camera) || c.person != nil && c.person.may(camera) ||
-		c.claims != nil && c.claims.Allows(camera, right)
+// allows tells whether the caller has a right to a camera, and to how much of it. What a token gives less than something else does
+// is no limit.
+func (a *Access) allows(c *caller, camera string, right token.Right) (g httpapi.Grant, ok bool) {
+	switch {
+	case c.open, token.Match(a.cfg.Public, camera), c.person != nil && c.person.may(camera):
+		return g, true
+	case c.claims != nil && c.claims.Allows(camera, right):
+		return httpapi.GrantOf(c.claims), true
+	}
+	return g, false
 }
 
-// Authorize says whether a request may see a camera; the empty camera stands for the list of cameras, in which everyone finds
+// Authorize says how much of a camera a request may see; the empty camera stands for the list of cameras, in which everyone finds
 // what he may see. It is for httpapi.Config.
-func (a *Access) Authorize(r *http.Request, camera string) error {
+func (a *Access) Authorize(r *http.Request, camera string) (httpapi.Grant, error) {
 	c := a.caller(r)
 	if camera == "" {
 		if c.open || c.person != nil || c.claims != nil || c.refused == nil && len(a.cfg.Public) > 0 {
-			return nil
+			return httpapi.Grant{}, nil
 		}
-		return unauthorized(c.refused)
+		return httpapi.Grant{}, unauthorized(c.refused)
 	}
 	right := token.Watch
 	if httpapi.WantsClip(r) {
 		right = token.Clip
 	}
+	g, ok := a.allows(&c, camera, right)
 	switch {
-	case a.allows(&c, camera, right):
-		return nil
+	case ok:
+		return g, nil
 	case c.person != nil, c.claims != nil:
-		return &httpapi.Error{Status: http.StatusForbidden, Code: "forbidden", Message: "you may not do this with this camera"}
+		return g, &httpapi.Error{Status: http.StatusForbidden, Code: "forbidden", Message: "you may not do this with this camera"}
 	}
-	return unauthorized(c.refused)
+	return g, unauthorized(c.refused)
 }
 
 // Admin says whether a request comes from an admin, or whether everyone may do everything.

@@ -20,12 +20,43 @@ const MaxShare = 30 * 24 * time.Hour
 
 // who is the body of GET and POST /session.
 type who struct {
-	Open    bool     `json:"open"`    // nobody has to log in
-	Name    string   `json:"name"`    // empty when open, and for one who has a token only
-	Role    Role     `json:"role"`    // likewise
-	Cameras []string `json:"cameras"` // ids or beginnings; * stands for all
-	Share   bool     `json:"share"`   // POST /share is allowed
+	Open    bool      `json:"open"`    // nobody has to log in
+	Name    string    `json:"name"`    // empty when open, and for one who has a token only
+	Role    Role      `json:"role"`    // likewise
+	Cameras []string  `json:"cameras"` // ids or beginnings; * stands for all
+	Share   bool      `json:"share"`   // POST /share is allowed
+	Link    *linkInfo `json:"link,omitempty"`
 }
+
+// linkInfo is what the token of a request gives, beside what its person may see.
+type linkInfo struct {
+	Cameras []string   `json:"cameras"`
+	Rights  []string   `json:"rights"` // watch, clip
+	Expires time.Time  `json:"expires"`
+	Start   *time.Time `json:"start,omitempty"` // of the footage; without them all of it and live
+	End     *time.Time `json:"end,omitempty"`
+}
+
+func linkOf(c *token.Claims) *linkInfo {
+	if c == nil {
+		return nil
+	}
+	l := linkInfo{Cameras: c.Cameras, Rights: []string{}, Expires: c.Expires}
+	for _, name := range rightNames {
+		if c.Rights&name.right != 0 {
+			l.Rights = append(l.Rights, name.text)
+		}
+	}
+	if c.Bounded() {
+		l.Start, l.End = &c.From, &c.To
+	}
+	return &l
+}
+
+var rightNames = [...]struct {
+	text  string
+	right token.Right
+}{{"watch", token.Watch}, {"clip", token.Clip}}
 
 func about(p *Person) who {
 	o := who{Name: p.Name, Role: p.Role, Cameras: p.Cameras, Share: p.mayShare()}
@@ -41,9 +72,11 @@ func (a *Access) showSession(w http.ResponseWriter, r *http.Request) error {
 	case c.open:
 		return writeJSON(w, r, who{Open: true, Cameras: []string{"*"}})
 	case c.person != nil:
-		return writeJSON(w, r, about(c.person))
+		o := about(c.person)
+		o.Link = linkOf(c.claims)
+		return writeJSON(w, r, o)
 	case c.claims != nil:
-		return writeJSON(w, r, who{Cameras: c.claims.Cameras})
+		return writeJSON(w, r, who{Cameras: c.claims.Cameras, Link: linkOf(c.claims)})
 	}
 	return unauthorized(c.refused)
 }
@@ -84,6 +117,8 @@ func (a *Access) share(w http.ResponseWriter, r *http.Request) error {
 		Camera  string   `json:"camera_id"`
 		Seconds int64    `json:"expires_in"`
 		Rights  []string `json:"rights"`
+		Start   string   `json:"start"` // of the footage; empty for all of it and live
+		End     string   `json:"end"`
 	}
 	if err := decode(r, &in); err != nil {
 		return err
@@ -100,32 +135,75 @@ func (a *Access) share(w http.ResponseWriter, r *http.Request) error {
 	}
 	rights := token.Watch
 	for i, name := range in.Rights {
-		right, ok := map[string]token.Right{"watch": token.Watch, "clip": token.Clip}[name]
-		if !ok {
-			return bad("rights", `write a list of "watch" and "clip"`)
-		}
 		if i == 0 {
 			rights = 0
 		}
+		right := token.Right(0)
+		for _, known := range rightNames {
+			if known.text == name {
+				right = known.right
+			}
+		}
+		if right == 0 {
+			return bad("rights", `write a list of "watch" and "clip"`)
+		}
 		rights |= right
+	}
+	from, to, err := footageOf(in.Start, in.End)
+	if err != nil {
+		return err
 	}
 	k, err := a.book.Signer("")
 	if err != nil {
 		return internal(err)
 	}
 	expires := a.now().Add(time.Duration(in.Seconds) * time.Second)
-	text, err := token.Make(k, token.Claims{Expires: expires, Cameras: []string{camera}, Rights: rights})
+	text, err := token.Make(k, token.Claims{Expires: expires, Cameras: []string{camera}, Rights: rights, From: from, To: to})
 	if err != nil {
 		return bad("camera_id", "it is too long for a link")
 	}
-	a.log.Info("link made", "person", c.person.Name, "camera", camera, "key", k.ID, "expires", expires.UTC())
-	return writeJSON(w, r, struct {
-		Token    string    `json:"token"`
-		Key      string    `json:"key"`
-		Camera   string    `json:"camera_id"`
-		Expires  time.Time `json:"expires"`
-		Playlist string    `json:"playlist"` // relative to the API
-	}{text, k.ID, camera, expires.UTC().Truncate(time.Second), "playlist.m3u8?camera_id=" + url.QueryEscape(camera) + "&token=" + text})
+	made := struct {
+		Token    string     `json:"token"`
+		Key      string     `json:"key"`
+		Camera   string     `json:"camera_id"`
+		Expires  time.Time  `json:"expires"`
+		Start    *time.Time `json:"start,omitempty"`
+		End      *time.Time `json:"end,omitempty"`
+		Playlist string     `json:"playlist"` // relative to the API
+	}{Token: text, Key: k.ID, Camera: camera, Expires: expires.UTC().Truncate(time.Second), Playlist: "playlist.m3u8?camera_id=" + url.QueryEscape(camera)}
+	footage := "all"
+	if !from.IsZero() {
+		made.Start, made.End = &from, &to
+		start, end := from.Format(time.RFC3339), to.Format(time.RFC3339)
+		made.Playlist = "replay.m3u8?camera_id=" + url.QueryEscape(camera) + "&start=" + start + "&end=" + end
+		footage = start + " to " + end
+	}
+	made.Playlist += "&token=" + text
+	a.log.Info("link made", "person", c.person.Name, "camera", camera, "footage", footage, "key", k.ID, "expires", expires.UTC())
+	return writeJSON(w, r, made)
+}
+
+// footageOf reads the bounds of a link's footage, widened to whole seconds; both are zero for none.
+func footageOf(start, end string) (from, to time.Time, err error) {
+	if start == "" && end == "" {
+		return from, to, nil
+	}
+	if from, err = time.Parse(time.RFC3339, start); err != nil {
+		return from, to, bad("start", "write it as 2026-11-25T09:30:00Z, and end too")
+	}
+	if to, err = time.Parse(time.RFC3339, end); err != nil {
+		return from, to, bad("end", "write it as 2026-11-25T09:31:00Z, and start too")
+	}
+	from, to = from.UTC().Truncate(time.Second), to.UTC().Add(time.Second-1).Truncate(time.Second)
+	switch {
+	case from.Unix() < 0:
+		return from, to, bad("start", "it is before 1970")
+	case !to.After(from):
+		return from, to, bad("end", "it is not after start")
+	case to.Year() > 9999:
+		return from, to, bad("end", "it is after the year 9999")
+	}
+	return from, to, nil
 }
 
 func bad(field, message string) error {

@@ -20,13 +20,13 @@ type Access struct {
 
 // authorize returns what httpapi.Config.Authorize takes; nil allows all. There are no people here: who logs in does so at the
 // gateway.
-func (a *Access) authorize(now func() time.Time) func(*http.Request, string) error {
+func (a *Access) authorize(now func() time.Time) func(*http.Request, string) (httpapi.Grant, error) {
 	if a.Anonymous {
 		return nil
 	}
-	return func(r *http.Request, camera string) error {
+	return func(r *http.Request, camera string) (g httpapi.Grant, err error) {
 		if camera != "" && token.Match(a.PublicCameras, camera) {
-			return nil
+			return g, nil
 		}
 		text, given := token.FromQuery(r.URL.RawQuery)
 		if !given {
@@ -37,21 +37,22 @@ func (a *Access) authorize(now func() time.Time) func(*http.Request, string) err
 			right = token.Clip
 		}
 		var claims token.Claims
-		var err error
 		if given {
 			claims, err = a.TokenKeys.Check(text, now())
 		}
 		switch {
 		case errors.Is(err, token.ErrExpired):
-			return &httpapi.Error{Status: http.StatusUnauthorized, Code: "token_expired", Message: "the link has expired; ask for a new one"}
+			return g, &httpapi.Error{Status: http.StatusUnauthorized, Code: "token_expired", Message: "the link has expired; ask for a new one"}
 		case err != nil:
-			return &httpapi.Error{Status: http.StatusUnauthorized, Code: "token_refused", Message: "the link is not valid, or was revoked; ask for a new one"}
-		case camera == "" && (given || len(a.PublicCameras) > 0), given && claims.Allows(camera, right):
-			return nil
+			return g, &httpapi.Error{Status: http.StatusUnauthorized, Code: "token_refused", Message: "the link is not valid, or was revoked; ask for a new one"}
+		case camera == "" && (given || len(a.PublicCameras) > 0):
+			return g, nil
+		case given && claims.Allows(camera, right):
+			return httpapi.GrantOf(&claims), nil
 		case given:
-			return &httpapi.Error{Status: http.StatusForbidden, Code: "forbidden", Message: "you may not do this with this camera"}
+			return g, &httpapi.Error{Status: http.StatusForbidden, Code: "forbidden", Message: "you may not do this with this camera"}
 		}
-		return &httpapi.Error{Status: http.StatusUnauthorized, Code: "login_required", Message: "a token is needed: ?token=... or Authorization: Bearer ..."}
+		return g, &httpapi.Error{Status: http.StatusUnauthorized, Code: "login_required", Message: "a token is needed: ?token=... or Authorization: Bearer ..."}
 	}
 }
 

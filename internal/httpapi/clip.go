@@ -59,7 +59,11 @@ func (h *handler) clip(w *response, r *http.Request, form string) error {
 	if err != nil {
 		return err
 	}
-	if err := h.authorize(r, camera); err != nil {
+	g, err := h.authorize(r, camera)
+	if err == nil {
+		err = g.within(start, end)
+	}
+	if err != nil {
 		return err
 	}
 	if cap(h.clips) == 0 {

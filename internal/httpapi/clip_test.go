@@ -128,7 +128,7 @@ func TestClipRefusals(t *testing.T) {
 		t.Errorf("asked for %q", off.asked)
 	}
 	denied := recorded(t, 5, func(c *httpapi.Config) {
-		c.Authorize = func(*http.Request, string) error { return errors.New("no") }
+		c.Authorize = func(*http.Request, string) (g httpapi.Grant, err error) { return g, errors.New("no") }
 	})
 	wantError(t, denied.get(clipURL("ts", 0, time.Minute, "")), 403, "forbidden")
 }

@@ -116,10 +116,10 @@ type Config struct {
 	// Clips need Objects, whatever the delivery of segments is.
 	Clips Clips
 
-	// Authorize says whether a request may see a camera; the empty camera stands for the list of cameras. nil allows all.
+	// Authorize says what a request may see of a camera; the empty camera stands for the list of cameras. nil allows all.
 	// An *Error chooses the answer, other errors give 403. When it is set, answers are kept out of shared caches, and the
 	// playlists that are asked for with a token in the query (package token) list segments with it.
-	Authorize func(r *http.Request, camera string) error
+	Authorize func(r *http.Request, camera string) (Grant, error)
 	// Account has the pages for logging in; nil: there are none.
 	Account Account
 	// Fault classifies errors of the object store that came through Playback, Objects and Presign. nil knows none.
@@ -148,6 +148,7 @@ type handler struct {
 	render *renderer
 	lives  *liveCache
 	clips  chan struct{} // holds one value for each clip in progress
+	varies []string      // what authorised answers depend on, as http.Header holds it
 
 	goodHost atomic.Pointer[string] // that hostAllowed allowed last
 }
@@ -220,5 +221,5 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	cfg.Hosts = hosts
 	return &handler{cfg: cfg, log: cfg.Logger, ids: newRequestIDs(), render: newRenderer(), lives: newLiveCache(),
-		clips: make(chan struct{}, cfg.Clips.Max)}, nil
+		clips: make(chan struct{}, cfg.Clips.Max), varies: []string{"Authorization, Cookie"}}, nil
 }

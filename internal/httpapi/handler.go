@@ -83,6 +83,9 @@ func (h *handler) serve(w *response, r *http.Request) error {
 		}
 		return &Error{Status: http.StatusNotFound, Code: "not_found", Message: "there is nothing at this path"}
 	}
+	if h.cfg.Authorize != nil {
+		w.Header()["Vary"] = h.varies // also a browser's own cache must not show one person what another has asked for
+	}
 	h.cors(w.Header(), r)
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -143,19 +146,19 @@ func methodNotAllowed(w *response) error {
 }
 
 // authorize asks the hook whether the request may see a camera; an empty camera means the list of cameras.
-func (h *handler) authorize(r *http.Request, camera string) error {
+func (h *handler) authorize(r *http.Request, camera string) (Grant, error) {
 	if h.cfg.Authorize == nil {
-		return nil
+		return Grant{}, nil
 	}
-	err := h.cfg.Authorize(r, camera)
+	g, err := h.cfg.Authorize(r, camera)
 	if err == nil {
-		return nil
+		return g, nil
 	}
 	var e *Error
 	if errors.As(err, &e) {
-		return err
+		return Grant{}, err
 	}
-	return &Error{Status: http.StatusForbidden, Code: "forbidden", Message: "you may not see this camera", Err: err}
+	return Grant{}, &Error{Status: http.StatusForbidden, Code: "forbidden", Message: "you may not see this camera", Err: err}
 }
 
 // healthz says that the process answers. It asks nobody else: a store that is down for a minute is no reason to restart.

@@ -213,14 +213,14 @@ func TestHostNames(t *testing.T) {
 
 func TestAuthorize(t *testing.T) {
 	s := serve(t, func(c *httpapi.Config) {
-		c.Authorize = func(r *http.Request, camera string) error {
+		c.Authorize = func(r *http.Request, camera string) (g httpapi.Grant, err error) {
 			switch {
 			case camera == "" || camera == "open":
-				return nil
+				return g, nil
 			case r.Header.Get("Authorization") == "":
-				return &httpapi.Error{Status: http.StatusUnauthorized, Code: "login_needed", Message: "log in first"}
+				return g, &httpapi.Error{Status: http.StatusUnauthorized, Code: "login_needed", Message: "log in first"}
 			}
-			return errors.New("not yours")
+			return g, errors.New("not yours")
 		}
 	})
 	s.cameras = []playback.Camera{{ID: "open", Last: noon(), Live: true}, {ID: "closed", Last: noon()}}

@@ -14,6 +14,9 @@ import (
 
 const jsonType = "application/json"
 
+// exactCoverage is the longest range for which a coverage is made from segments.
+const exactCoverage = 48 * time.Hour
+
 // cameraJSON is one camera of /cameras. Last is null when nothing of it could be dated.
 type cameraJSON struct {
 	ID   string     `json:"id"`
@@ -24,7 +27,7 @@ type cameraJSON struct {
 func (h *handler) cameras(w *response, r *http.Request) error {
 	ctx, cancel := h.within(r)
 	defer cancel()
-	if err := h.authorize(r, ""); err != nil {
+	if _, err := h.authorize(r, ""); err != nil {
 		return err
 	}
 	found, err := h.cfg.Playback.Cameras(ctx)
@@ -35,8 +38,12 @@ func (h *handler) cameras(w *response, r *http.Request) error {
 		Cameras []cameraJSON `json:"cameras"`
 	}{Cameras: make([]cameraJSON, 0, len(found))}
 	for _, c := range found {
-		if h.authorize(r, c.ID) != nil {
+		g, err := h.authorize(r, c.ID)
+		if err != nil {
 			continue // what a viewer may not see is not named either
+		}
+		if g.bounded() { // what was recorded last is none of his business
+			c.Last, c.Live = time.Time{}, false
 		}
 		body.Cameras = append(body.Cameras, cameraJSON{ID: c.ID, Last: instant(c.Last), Live: c.Live})
 	}
@@ -95,8 +102,15 @@ func (h *handler) coverage(w *response, r *http.Request) error {
 			return badParameter("start", "it lies in the future, and there is no end")
 		}
 	}
-	if err := h.authorize(r, camera); err != nil {
+	g, err := h.authorize(r, camera)
+	if err == nil {
+		start, end, err = g.clamp(start, end)
+	}
+	if err != nil {
 		return err
+	}
+	if g.bounded() && end.Sub(start) <= exactCoverage {
+		o.Resolution = playback.Exact // a folder of a day would tell about all of that day
 	}
 	c, err := h.cfg.Playback.CoverageAt(ctx, camera, start, end, o)
 	if err != nil {

@@ -36,7 +36,11 @@ func (h *handler) live(w *response, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.authorize(r, camera); err != nil {
+	g, err := h.authorize(r, camera)
+	if err == nil {
+		err = g.notLive()
+	}
+	if err != nil {
 		return err
 	}
 	now := w.began

@@ -136,7 +136,7 @@ func TestReplayIsCacheableWhenItsRangeIsClosed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, func(c *httpapi.Config) {
 				if tt.authorize {
-					c.Authorize = func(*http.Request, string) error { return nil }
+					c.Authorize = func(*http.Request, string) (g httpapi.Grant, err error) { return g, nil }
 				}
 			})
 			s.replay = tt.list

@@ -32,12 +32,19 @@ func (h *handler) replay(w *response, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.authorize(r, camera); err != nil {
+	g, err := h.authorize(r, camera)
+	if err == nil {
+		err = g.within(start, end)
+	}
+	if err != nil {
 		return err
 	}
 	p, err := h.cfg.Playback.Replay(ctx, camera, start, end)
 	if err != nil {
 		return fmt.Errorf("replay of %s: %w", camera, err)
+	}
+	if err := h.bound(ctx, camera, &p, &g); err != nil {
+		return err
 	}
 	now := h.cfg.Now()
 	uri := relativeURI(camera, h.segmentQuery(r))

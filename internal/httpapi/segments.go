@@ -26,11 +26,15 @@ func (h *handler) segment(w *response, r *http.Request) error {
 	ctx, cancel := h.within(r)
 	defer cancel()
 	key := strings.TrimPrefix(r.URL.Path, segmentsPath)
-	camera, _, ok := segment.ParseKey(key)
+	camera, start, ok := segment.ParseKey(key)
 	if !ok {
 		return &Error{Status: http.StatusNotFound, Code: "segment_not_found", Message: "this is no segment: the path is /segments/<camera>/YYYY/MM/DD/hh/mm/ss.ts"}
 	}
-	if err := h.authorize(r, camera); err != nil {
+	g, err := h.authorize(r, camera)
+	if err == nil {
+		err = h.sees(ctx, camera, start, &g)
+	}
+	if err != nil {
 		return err
 	}
 	// Where segments are listed by signed URLs of the store only one of the playlists may do so; a relative URL still works.

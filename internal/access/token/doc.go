@@ -6,7 +6,8 @@
 //	s3t1.<payload>.<HMAC-SHA-256 of "s3t1.<payload>">        both base64url without padding (RFC 4648 section 5)
 //
 // The payload is JSON: {"k":"key id","x":1764072000,"c":["cam1","yard/*"],"r":"wc"}: the key that signed it, when it expires
-// (Unix seconds), cameras, and rights (w: watch, c: clip). Members of another name are refused: they might be limits that this
+// (Unix seconds), cameras, and rights (w: watch, c: clip). A token for a range of footage has its start and end too (Unix seconds):
+// "f":1764060000,"t":1764060060. Members of another name are refused: they might be limits that this
 // version does not know.
 //
 // Several keys may be good at a time. A token ends with its key: taking a key away revokes all that it signed.

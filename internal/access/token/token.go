@@ -50,14 +50,25 @@ type Claims struct {
 	Expires time.Time // from then on it is no longer good; whole seconds
 	Cameras []string  // see Match
 	Rights  Right
+
+	// From and To bound the footage, not the time of watching: from From on, and up to To, which is not included. Whole seconds. Both
+	// are zero for all footage, and live.
+	From, To time.Time
 }
+
+// Bounded tells whether the token is for some footage only.
+func (c *Claims) Bounded() bool { return !c.From.IsZero() || !c.To.IsZero() }
 
 type payload struct {
 	Key     string   `json:"k"`
 	Expires int64    `json:"x"`
 	Cameras []string `json:"c"`
 	Rights  string   `json:"r"`
+	From    *int64   `json:"f,omitempty"`
+	To      *int64   `json:"t,omitempty"`
 }
+
+const maxSeconds = 253402300799 // year 9999
 
 // Match tells whether one of the patterns stands for a camera: its id, the beginning of ids followed by "*" ("yard/*"), or "*"
 // for all cameras. The empty camera matches nothing.
@@ -78,12 +89,20 @@ func (c *Claims) Allows(camera string, right Right) bool {
 	return c.Rights&right == right && Match(c.Cameras, camera)
 }
 
-// Make signs claims with a key; c.Key is not looked at. The error says what is missing or too large.
+// Make signs claims with a key; c.Key is not looked at. The bounds of the footage are widened to whole seconds. The error says what
+// is missing or too large.
 func Make(k Key, c Claims) (string, error) {
 	if err := k.check(); err != nil {
 		return "", err
 	}
 	p := payload{Key: k.ID, Expires: c.Expires.Unix(), Cameras: c.Cameras, Rights: c.Rights.text()}
+	if c.Bounded() {
+		from, to := c.From.Unix(), c.To.Unix()
+		if c.To.Nanosecond() > 0 {
+			to++
+		}
+		p.From, p.To = &from, &to
+	}
 	if err := p.check(); err != nil {
 		return "", fmt.Errorf("token: %w", err)
 	}
@@ -129,6 +148,9 @@ func (ks Keys) Check(text string, now time.Time) (Claims, error) {
 		return Claims{}, ErrRefused
 	}
 	c := Claims{Key: p.Key, Expires: time.Unix(p.Expires, 0).UTC(), Cameras: p.Cameras, Rights: rights(p.Rights)}
+	if p.From != nil {
+		c.From, c.To = time.Unix(*p.From, 0).UTC(), time.Unix(*p.To, 0).UTC()
+	}
 	if !now.Before(c.Expires) {
 		return c, ErrExpired
 	}
@@ -149,7 +171,7 @@ func (k Key) sign(signed string) []byte {
 
 func (p *payload) check() error {
 	switch {
-	case p.Expires <= 0 || p.Expires > 253402300799: // year 9999
+	case p.Expires <= 0 || p.Expires > maxSeconds:
 		return errors.New("it needs a time at which it expires")
 	case len(p.Cameras) == 0:
 		return errors.New("it needs a camera; * stands for all")
@@ -157,6 +179,10 @@ func (p *payload) check() error {
 		return fmt.Errorf("it names %d cameras, at most %d fit", len(p.Cameras), MaxCameras)
 	case rights(p.Rights) == 0 || rights(p.Rights).text() != p.Rights:
 		return errors.New("it needs a right: watch or clip")
+	case (p.From == nil) != (p.To == nil):
+		return errors.New("a range of footage needs its start and its end")
+	case p.From != nil && (*p.From < 0 || *p.To > maxSeconds || *p.To <= *p.From):
+		return errors.New("the end of its footage is not after the start, or not within the years 1970 to 9999")
 	}
 	for _, c := range p.Cameras {
 		if c == "" || !utf8.ValidString(c) {
