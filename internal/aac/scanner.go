@@ -105,7 +105,7 @@ func (s *Scanner) next() ([]byte, Header, error) {
 
 // confirmed reports whether what follows the frame at hand makes it believable.
 func (s *Scanner) confirmed(h Header) bool {
-	b := s.peek(h.FrameBytes + MinHeaderBytes)
+	b := s.peek(h.FrameBytes + id3HeaderBytes) // the longer of the two that may follow
 	if len(b) < h.FrameBytes {
 		return false
 	}
@@ -153,7 +153,7 @@ func (s *Scanner) end() error {
 	return fmt.Errorf("%w in %d bytes", ErrNoFrames, s.skipped)
 }
 
-// peek returns at least n unread bytes, or fewer at the end of the stream. n is at most MaxFrameBytes and a header.
+// peek returns at least n unread bytes, or fewer at the end of the stream. n is at most MaxFrameBytes and the header of a tag.
 func (s *Scanner) peek(n int) []byte {
 	for empty := 0; len(s.buf)-s.pos < n && !s.eof; {
 		if cap(s.buf)-len(s.buf) < bufBytes/4 {
