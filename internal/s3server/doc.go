@@ -24,6 +24,7 @@
 // them and none of them can open the store by accident. Multipart uploads work (the aws command line uses them for big
 // files) and are as durable as PUT. Keys with `.`, `..` or control elements, keys that are not UTF-8, keys ending in `/` and
 // the engine's own temporary names are refused with 400; repeated slashes are folded, so `cam1//x` is stored as `cam1/x`.
+// DeleteObjects takes 1 to 1000 keys in a document that is exactly what S3 describes, and asks for each whether it may go.
 // An account can be narrowed to plain PUTs that overwrite nothing old ([PutOnly]): what a camera gets.
 // Symbolic links, pipes and devices in a bucket's directory are not there for anybody. The directories that are made here
 // are for their owner alone. Nothing of a request but its path is logged, not even when it cannot be read.

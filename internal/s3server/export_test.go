@@ -27,3 +27,9 @@ var (
 	WellFormed = wellFormed
 	FolderOf   = folderOf
 )
+
+// ParseDeletion reads the document of a DeleteObjects.
+func ParseDeletion(text []byte) (keys []string, quiet bool, err error) {
+	d, err := parseDeletion(text)
+	return d.keys, d.quiet, err
+}

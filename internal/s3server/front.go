@@ -63,7 +63,7 @@ func newFront(cfg *Config, gw *gateway) (*fasthttp.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &front{inner: app.Handler(), log: cfg.Logger, onRequest: cfg.OnRequest, origins: cfg.CORSOrigins, domain: cfg.VirtualDomain}
+	f := &front{inner: app.Handler(), putOnly: gw.claimsPutOnly, log: cfg.Logger, onRequest: cfg.OnRequest, origins: cfg.CORSOrigins, domain: cfg.VirtualDomain}
 	theirs := app.Server()
 	return &fasthttp.Server{
 		Handler:            f.handle,
@@ -100,6 +100,7 @@ func appOf(api *s3api.S3ApiServer) (*fiber.App, error) {
 // front is the handler around versitygw's: CORS for every status, malformed requests, the debug log.
 type front struct {
 	inner   fasthttp.RequestHandler
+	putOnly func(*fasthttp.RequestCtx) bool
 	log     *slog.Logger
 	origins []string
 	domain  string // of buckets in host names; empty: none
@@ -125,6 +126,9 @@ func (f *front) handle(ctx *fasthttp.RequestCtx) {
 	case ctx.Request.Header.ContentLength() == -1 && !f.carriesData(ctx): // chunked
 		ctx.SetConnectionClose()
 		fail(ctx, s3err.GetAPIError(s3err.ErrMissingContentLength))
+	case ctx.Request.Header.ContentLength() > 0 && !f.carriesData(ctx) && f.putOnly(ctx): // nothing of its document is read
+		ctx.SetConnectionClose()
+		fail(ctx, errAccessDenied)
 	default:
 		f.inner(ctx)
 	}

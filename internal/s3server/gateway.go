@@ -229,11 +229,11 @@ func (g *gateway) rename(err error, bucket string) error {
 // The front end asks these before it serves a request. Their answers are fixed: buckets belong to root, nobody else has
 // anything by policy or ACL, and there are no versions, locks, tags or CORS rules on buckets (CORS is done in front.go).
 
-func (g *gateway) GetBucketAcl(_ context.Context, in *s3.GetBucketAclInput) ([]byte, error) {
+func (g *gateway) GetBucketAcl(ctx context.Context, in *s3.GetBucketAclInput) ([]byte, error) {
 	if _, err := g.bucketDir(in.Bucket); err != nil {
 		return nil, err
 	}
-	return g.acl, nil
+	return g.acl, g.checkDeletion(ctx)
 }
 
 func (g *gateway) GetBucketPolicy(_ context.Context, bucket string) ([]byte, error) {

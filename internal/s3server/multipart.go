@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3api/middlewares"
 	"github.com/versity/versitygw/s3err"
@@ -139,10 +138,6 @@ func (g *gateway) ListParts(ctx context.Context, in *s3.ListPartsInput) (s3respo
 	out, err := g.posix.ListParts(context.WithoutCancel(ctx), &p)
 	out.Bucket = str(in.Bucket)
 	return out, g.fail("list parts", key, err)
-}
-
-func deleted(o types.ObjectIdentifier, out *s3.DeleteObjectOutput) types.DeletedObject {
-	return types.DeletedObject{Key: o.Key, VersionId: o.VersionId, DeleteMarker: out.DeleteMarker}
 }
 
 // sweep removes what an earlier process left in a bucket's temporary directory: staged files that never got a name (only where

@@ -54,6 +54,9 @@ func (g *gateway) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 }
 
 func (g *gateway) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
+	if err := g.notPutOnly(ctx); err != nil {
+		return nil, err
+	}
 	dir, key, err := g.existing(in.Bucket, in.Key)
 	if err != nil {
 		if errors.Is(err, s3err.GetAPIError(s3err.ErrNoSuchKey)) {
@@ -65,25 +68,6 @@ func (g *gateway) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 	p.Bucket, p.Key = &dir, &key
 	out, err := g.posix.DeleteObject(context.WithoutCancel(ctx), &p)
 	return out, g.fail("delete", key, err)
-}
-
-func (g *gateway) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
-	var res s3response.DeleteResult
-	if _, err := g.bucketDir(in.Bucket); err != nil {
-		return res, err
-	}
-	if in.Delete == nil {
-		return res, s3err.GetAPIError(s3err.ErrMalformedXML)
-	}
-	for _, o := range in.Delete.Objects {
-		out, err := g.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: in.Bucket, Key: o.Key, VersionId: o.VersionId})
-		if err != nil {
-			res.Error = append(res.Error, s3err.ObjectDeleteError(o.Key, o.VersionId, err))
-			continue
-		}
-		res.Deleted = append(res.Deleted, deleted(o, out))
-	}
-	return res, nil
 }
 
 func (g *gateway) GetObjectTagging(ctx context.Context, bucket, object, version string) (map[string]string, error) {
