@@ -12,10 +12,15 @@ import {
   decodeCoverage,
   decodeError,
   DecodeError,
+  decodeSession,
+  decodeShared,
   type Resolution,
+  type Session,
+  type Shared,
   type SiteConfig,
 } from './decode';
 import { segmentAt } from './timeline/playlist';
+import type { Span, Viewer } from './viewer';
 
 export type Result<T> =
   | { kind: 'ok'; value: T }
@@ -34,8 +39,8 @@ export interface Observer {
   heard(): void;
   /** none came */
   lost(): void;
-  /** the server no longer knows who is asking (401) */
-  denied(): void;
+  /** the server does not know, or no longer, who is asking (401); code is what it says about it */
+  denied(code: string): void;
 }
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -50,18 +55,24 @@ export class API {
   readonly #clock: ServerClock;
   readonly #fetch: Fetch;
   readonly #observer: Observer | undefined;
+  readonly #viewer: Pick<Viewer, 'token' | 'rangeOf'>;
 
-  /** pageURL is the page's own address; apiBase is config.json's: '' or another origin's address. */
-  constructor(pageURL: string, apiBase: string, clock: ServerClock, observer?: Observer, fetcher: Fetch = (u, i) => fetch(u, i)) {
+  /**
+   * pageURL is the page's own address; apiBase is config.json's: '' or another origin's address. viewer is asked at each call: a link's
+   * token goes along as a bearer, or in the address where a player or a download asks; of a link to a range nothing else is asked for.
+   */
+  constructor(
+    pageURL: string, apiBase: string, clock: ServerClock, observer?: Observer, fetcher: Fetch = (u, i) => fetch(u, i),
+    viewer: Pick<Viewer, 'token' | 'rangeOf'> = { token: undefined, rangeOf: () => undefined },
+  ) {
     const base = new URL(apiBase === '' ? '.' : apiBase, pageURL.replace(/#.*/, ''));
     this.#base = base.href.endsWith('/') ? base.href : `${base.href}/`;
     this.#clock = clock;
     this.#observer = observer;
+    this.#viewer = viewer;
     this.#fetch = async (url, init) => {
       const response = await fetcher(url, init);
-      if (response.status === 401) {
-        observer?.denied();
-      } else {
+      if (response.status !== 401) { // else what is wrong is in its body: see failure
         observer?.heard();
       }
       return response;
@@ -81,33 +92,69 @@ export class API {
   coverage(
     camera: string, start: number, end: number, signal: AbortSignal, resolution?: Resolution, sizes = false,
   ): Promise<Result<Coverage>> {
-    const query: Record<string, string> = { camera_id: camera, start: rfc3339(start), end: rfc3339(end) };
+    const query: Record<string, string> = { camera_id: camera };
     if (resolution !== undefined) {
       query['resolution'] = resolution;
     }
     if (sizes) {
       query['activity'] = '1';
     }
+    const span = this.#within(camera, start, end);
+    if (span === undefined) {
+      return Promise.resolve({ kind: 'ok', value: { ranges: [], sizes: [] } });
+    }
+    query['start'] = rfc3339(span.start);
+    query['end'] = rfc3339(span.end);
     return this.#json(this.#url('coverage', query), decodeCoverage, signal);
   }
 
   /** liveURL is the live window's playlist. */
   liveURL(camera: string): string {
-    return this.#url('playlist.m3u8', { camera_id: camera });
+    return this.#url('playlist.m3u8', { camera_id: camera, ...this.#token() });
   }
 
   /** replayURL is the playlist of a range; without end it keeps growing. */
   replayURL(camera: string, start: number, end: number | undefined): string {
-    const query: Record<string, string> = { camera_id: camera, start: rfc3339(start) };
-    if (end !== undefined) {
-      query['end'] = rfc3339(end);
+    const range = this.#viewer.rangeOf(camera);
+    const span = range === undefined ? undefined : this.#within(camera, start, end ?? range.end) ?? range;
+    const query: Record<string, string> = { camera_id: camera, start: rfc3339(span?.start ?? start) };
+    const until = span?.end ?? end;
+    if (until !== undefined) {
+      query['end'] = rfc3339(until);
     }
-    return this.#url('replay.m3u8', query);
+    return this.#url('replay.m3u8', { ...query, ...this.#token() });
   }
 
-  /** clipURL is the address of a piece of video as a file. */
+  /** clipURL is the address of a piece of video as a file, for the browser's own download. */
   clipURL(camera: string, start: number, end: number, format: 'mp4' | 'ts'): string {
-    return this.#url(`clip.${format}`, { camera_id: camera, start: rfc3339(start), end: rfc3339(end) });
+    return this.#clip(camera, start, end, format, this.#token());
+  }
+
+  #clip(camera: string, start: number, end: number, format: 'mp4' | 'ts', token: Record<string, string>): string {
+    const span = this.#within(camera, start, end) ?? { start, end };
+    return this.#url(`clip.${format}`, { camera_id: camera, start: rfc3339(span.start), end: rfc3339(span.end), ...token });
+  }
+
+  /** session asks who the server takes the viewer for. That it knows nobody is an answer, and not told to the observer. */
+  session(signal: AbortSignal): Promise<Result<Session>> {
+    return this.#json(this.#url('session', {}), decodeSession, signal, { quiet: true });
+  }
+
+  /** signOut ends the session. */
+  async signOut(signal: AbortSignal): Promise<Result<void>> {
+    const reply = await this.#get(this.#url('session', {}), signal, { method: 'DELETE' });
+    return reply.kind === 'ok' ? { kind: 'ok', value: undefined } : reply;
+  }
+
+  /** share makes a link to a camera, or to a range of it only. */
+  share(
+    camera: string, seconds: number, clips: boolean, range: Span | undefined, signal: AbortSignal,
+  ): Promise<Result<Shared>> {
+    const wish = {
+      camera_id: camera, expires_in: seconds, rights: clips ? ['watch', 'clip'] : ['watch'],
+      ...(range === undefined ? {} : { start: rfc3339(range.start), end: rfc3339(range.end) }),
+    };
+    return this.#json(this.#url('share', {}), decodeShared, signal, { method: 'POST', body: JSON.stringify(wish) });
   }
 
   /**
@@ -119,9 +166,9 @@ export class API {
     progress: (done: number, about: number) => void,
   ): Promise<Result<Clip | 'tooBig'>> {
     try {
-      const response = await this.#fetch(this.clipURL(camera, start, end, format), { signal });
+      const response = await this.#fetch(this.#clip(camera, start, end, format, {}), { signal, headers: this.#bearer() });
       if (!response.ok || response.body === null) {
-        return failure(response.status, await response.text());
+        return this.#failure(response.status, await response.text());
       }
       const about = Number(response.headers.get('X-S3cam-Estimated-Bytes') ?? response.headers.get('Content-Length') ?? 0);
       const parts: Uint8Array<ArrayBuffer>[] = [];
@@ -166,10 +213,15 @@ export class API {
       const response = await this.#fetch(segmentURL, { signal, headers: { Range: `bytes=0-${bytes - 1}` } });
       return response.ok
         ? { kind: 'ok', value: new Uint8Array(await response.arrayBuffer()) }
-        : failure(response.status, await response.text());
+        : this.#failure(response.status, await response.text());
     } catch (e) {
       return this.#thrown(e, signal);
     }
+  }
+
+  /** playlist returns the text of a playlist. */
+  playlist(url: string, signal: AbortSignal): Promise<Result<string>> {
+    return this.#get(url, signal);
   }
 
   /** check asks why a playlist does not play; ok means that it is there now. */
@@ -183,8 +235,29 @@ export class API {
     return `${this.#base}${path}${search === '' ? '' : `?${search}`}`;
   }
 
-  async #json<T>(url: string, decode: (v: unknown) => T, signal: AbortSignal): Promise<Result<T>> {
-    const reply = await this.#get(url, signal);
+  /** token is the query that carries a link's token, for addresses that others than this class ask for. */
+  #token(): Record<string, string> {
+    const { token } = this.#viewer;
+    return token === undefined ? {} : { token };
+  }
+
+  #bearer(): Record<string, string> {
+    const { token } = this.#viewer;
+    return token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  }
+
+  /** within cuts a stretch to what the viewer may see of a camera; undefined: nothing of it. */
+  #within(camera: string, start: number, end: number): Span | undefined {
+    const range = this.#viewer.rangeOf(camera);
+    if (range === undefined) {
+      return { start, end };
+    }
+    const span = { start: Math.max(start, range.start), end: Math.min(end, range.end) };
+    return span.end > span.start ? span : undefined;
+  }
+
+  async #json<T>(url: string, decode: (v: unknown) => T, signal: AbortSignal, how: How = {}): Promise<Result<T>> {
+    const reply = await this.#get(url, signal, { bearer: true, ...how });
     if (reply.kind !== 'ok') {
       return reply;
     }
@@ -204,8 +277,17 @@ export class API {
     return { kind: 'error', reason: 'offline', code: 'network', message: e instanceof Error ? e.message : String(e) };
   }
 
+  /** failure reads an error reply, and tells when it is about who is asking. */
+  #failure(status: number, body: string, quiet = false): Result<never> {
+    const result = failure(status, body);
+    if (status === 401 && result.kind === 'error' && !quiet) {
+      this.#observer?.denied(result.code);
+    }
+    return result;
+  }
+
   /** get returns the body of a successful reply. */
-  async #get(url: string, signal: AbortSignal): Promise<Result<string>> {
+  async #get(url: string, signal: AbortSignal, how: How = {}): Promise<Result<string>> {
     const call = new AbortController();
     const stop = (): void => call.abort();
     const timer = setTimeout(stop, timeout);
@@ -215,10 +297,11 @@ export class API {
         return { kind: 'aborted' };
       }
       const sent = Date.now();
-      const response = await this.#fetch(url, { signal: call.signal });
+      const headers = { ...(how.bearer === true ? this.#bearer() : {}), ...(how.body === undefined ? {} : { 'Content-Type': 'application/json' }) };
+      const response = await this.#fetch(url, { signal: call.signal, method: how.method ?? 'GET', headers, body: how.body ?? null });
       this.#clock.observe(response.headers.get('Date'), sent, Date.now());
       const body = await response.text();
-      return response.ok ? { kind: 'ok', value: body } : failure(response.status, body);
+      return response.ok ? { kind: 'ok', value: body } : this.#failure(response.status, body, how.quiet);
     } catch (e) {
       return this.#thrown(e, signal);
     } finally {
@@ -226,6 +309,16 @@ export class API {
       signal.removeEventListener('abort', stop);
     }
   }
+}
+
+/** How a call is made, where it is not a plain GET. */
+interface How {
+  method?: 'POST' | 'DELETE';
+  body?: string;
+  /** send a link's token as a header: the address has none */
+  bearer?: boolean;
+  /** that the server knows nobody is no news */
+  quiet?: boolean;
 }
 
 /** A clip as a file, and the name that the server gives it. */

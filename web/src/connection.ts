@@ -2,8 +2,11 @@
 
 import type { Observer } from './api';
 
-/** How the page and the server get on. browser: this computer is offline; server: it does not answer; expired: sign in again. */
-export type ConnectionState = 'ok' | 'browser' | 'server' | 'expired';
+/**
+ * How the page and the server get on. browser: this computer is offline; server: it does not answer; expired: sign in again; linkExpired,
+ * linkRefused: the link by which the page was opened is no longer good, or never was.
+ */
+export type ConnectionState = 'ok' | 'browser' | 'server' | 'expired' | 'linkExpired' | 'linkRefused';
 
 const soonMs = 1_000; // a single failure may be chance: it is looked at again after this
 const againMs = 3_000;
@@ -48,9 +51,9 @@ export class Connection implements Observer {
     }
   }
 
-  denied(): void {
+  denied(code: string): void {
     this.#losses = 0;
-    this.#set('expired');
+    this.#set(code === 'token_expired' ? 'linkExpired' : code === 'token_refused' ? 'linkRefused' : 'expired');
   }
 
   /** online is told what the browser knows of its network. */

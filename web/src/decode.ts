@@ -50,6 +50,28 @@ export interface SiteConfig {
   clips: boolean;
 }
 
+/** Who is asking, as GET /session says. */
+export interface Session {
+  /** nobody has to log in */
+  open: boolean;
+  /** '' when open, and for one who has a link only */
+  name: string;
+  admin: boolean;
+  /** ids, beginnings as yard/*, or * */
+  cameras: readonly string[];
+  /** may make links */
+  share: boolean;
+}
+
+/** A link that the server has made. */
+export interface Shared {
+  token: string;
+  /** id of the key that signed it: taking that away ends the link */
+  key: string;
+  /** ms since the epoch */
+  expires: number;
+}
+
 export interface APIError {
   code: string;
   message: string;
@@ -109,6 +131,22 @@ export function decodeConfig(v: unknown): SiteConfig {
     zones: new Map(Object.entries(zones).map(([camera, zone]) => [camera, text(zone, `zones[${camera}]`)])),
     clips: o['clips'] !== false,
   };
+}
+
+export function decodeSession(v: unknown): Session {
+  const o = fields(v, 'session');
+  return {
+    open: o['open'] === true,
+    name: o['name'] === undefined ? '' : text(o['name'], 'name'),
+    admin: o['role'] === 'admin',
+    cameras: o['cameras'] === undefined || o['cameras'] === null ? [] : list(o['cameras'], 'cameras').map((c, i) => text(c, `cameras[${i}]`)),
+    share: o['share'] === true,
+  };
+}
+
+export function decodeShared(v: unknown): Shared {
+  const o = fields(v, 'reply');
+  return { token: text(o['token'], 'token'), key: text(o['key'], 'key'), expires: instant(o['expires'], 'expires') };
 }
 
 export function decodeCameras(v: unknown): Camera[] {

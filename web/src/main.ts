@@ -7,11 +7,14 @@ import type { App, View } from './app';
 import { ServerClock } from './clock';
 import { Connection } from './connection';
 import { Scope } from './dom';
-import { formatRoute, parseRoute, type Route } from './route';
+import { formatRoute, parseRoute, type Route, setAddress, takeToken } from './route';
 import { Settings } from './settings';
+import { tokenIn, Viewer } from './viewer';
+import { accountButton, loginURL } from './views/account';
 import { cameraView } from './views/camera';
 import { errorBox } from './views/error-box';
 import { connectionBanner, controls, followTheme } from './views/frame';
+import { deniedView, type Gate, gateView } from './views/share-notice';
 import { listenForKeys, showShortcuts } from './views/shortcuts';
 import { syncView } from './views/sync';
 import { unknownView } from './views/unknown';
@@ -41,8 +44,11 @@ function start(root: HTMLElement): void {
   followTheme(settings);
   const clock = new ServerClock();
   const shell = new Scope();
-  let login: string | undefined;
+  const viewer = new Viewer();
+  takeLink();
   let current: View | undefined;
+  let gate: Gate | undefined;
+  let leaving = false;
   let app: App | undefined;
   const connection = new Connection(async () => app?.api.cameras(shell.signal));
   connection.online = navigator.onLine;
@@ -59,22 +65,75 @@ function start(root: HTMLElement): void {
   const footer = shell.h('footer', {}, shell.h('a', { href: './licenses.md' }, () => settings.t.licences));
   const keys = (): NonNullable<View['shortcuts']> => current?.shortcuts ?? [];
   root.replaceChildren(skip,
-    shell.h('header', {}, brand, controls(shell, settings, () => showShortcuts(settings, keys()))),
-    connectionBanner(shell, settings, connection, () => login), main, footer);
+    shell.h('header', {}, brand, controls(shell, settings, accountButton(shell, () => app), () => showShortcuts(settings, keys()))),
+    connectionBanner(shell, settings, connection, () => app?.login, () => gate !== undefined || leaving), main, footer);
 
   const show = (focus: boolean): void => {
     if (app === undefined) {
       return;
     }
-    current?.scope.dispose();
     const route = parseRoute(location.hash);
     settings.camera = cameraOf(route);
-    current = view(app, route);
-    main.replaceChildren(current.element);
-    relabel();
+    gate = gateOf(app);
+    change(gate === undefined ? view(app, route) : gateView(app, gate));
     if (focus) {
       scrollTo(0, 0);
       main.focus({ preventScroll: true });
+    }
+  };
+  const change = (next: View): void => {
+    current?.scope.dispose();
+    current = next;
+    main.replaceChildren(next.element);
+    relabel();
+  };
+  /** takeLink takes the token of a link out of the address bar and uses it from now on; it tells whether there was one. */
+  function takeLink(): boolean {
+    const { hash, token } = takeToken(location.hash);
+    if (token === undefined) {
+      return false;
+    }
+    viewer.take(token);
+    setAddress(hash);
+    return true;
+  }
+  /** gateOf is why nothing can be shown at all. Who merely did not sign in is sent there. */
+  const gateOf = (a: App): Gate | undefined => {
+    const { state } = connection;
+    if (state === 'linkExpired' || state === 'linkRefused') {
+      return state;
+    }
+    if (state !== 'expired' || viewer.session !== undefined) {
+      return undefined;
+    }
+    if (a.login === undefined) {
+      return 'needed';
+    }
+    if (viewer.token === undefined && !leaving) {
+      leaving = true;
+      location.replace(loginURL(a.login));
+    }
+    return undefined;
+  };
+  /** anew begins again with another link, or without one. */
+  const anew = (focus: boolean): void => {
+    connection.heard();
+    void askWho();
+    show(focus);
+  };
+  /** askWho asks whose session this is. What it allows beyond a link is shown then. */
+  const askWho = async (): Promise<void> => {
+    if (app === undefined || app.sessions === 'none') {
+      return;
+    }
+    const before = viewer.byLink;
+    const reply = await app.api.session(shell.signal);
+    app.sessions = 'asked';
+    viewer.session = reply.kind === 'ok' ? reply.value : undefined;
+    if (viewer.byLink !== before) {
+      show(false);
+    } else {
+      relabel();
     }
   };
   const relabel = (): void => {
@@ -91,25 +150,59 @@ function start(root: HTMLElement): void {
   };
   shell.every(1_000, retitle); // a view goes from live into the recording and back
   settings.onChange(relabel);
-  connection.onChange(() => shell.refresh());
+  connection.onChange(() => {
+    if (app !== undefined && gateOf(app) !== gate) {
+      show(false);
+    }
+    shell.refresh();
+  });
+  connection.onBack(() => void askWho(), shell.signal); // somebody may have signed in, elsewhere too
   listenForKeys(settings, keys);
-  addEventListener('hashchange', () => show(true));
+  addEventListener('hashchange', () => {
+    if (takeLink()) {
+      anew(true);
+    } else {
+      show(true);
+    }
+  });
 
   const begin = async (): Promise<void> => {
     const config = await loadConfig(location.href, clock, shell.signal);
     if (config.kind === 'error') {
       main.replaceChildren(errorBox(shell, settings, () => settings.t.pageFailed, config, () => void begin()));
     } else if (config.kind === 'ok') {
-      login = config.value.login;
       settings.cameraZones = config.value;
       app = {
-        api: new API(location.href, config.value.apiBase, clock, connection),
+        api: new API(location.href, config.value.apiBase, clock, connection, undefined, viewer),
         clock,
         settings,
         connection,
-        clips: config.value.clips,
+        viewer,
+        sessions: config.value.apiBase === '' ? 'asking' : 'none',
+        get clips() { return config.value.clips && viewer.clips; },
+        login: config.value.login,
         navigate: (route) => { location.hash = formatRoute(route); },
+        openLink: (text) => {
+          const token = tokenIn(text);
+          if (token === undefined) {
+            return false;
+          }
+          viewer.take(token);
+          setAddress(takeToken(/#\S*/.exec(text)?.[0] ?? location.hash).hash || '#/');
+          anew(true);
+          return true;
+        },
+        dropLink: () => {
+          viewer.drop();
+          anew(true);
+        },
+        deny: () => {
+          if (app !== undefined) {
+            change(deniedView(app));
+          }
+        },
       };
+      void askWho();
       show(false);
     }
   };

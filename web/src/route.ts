@@ -11,6 +11,9 @@
  *     #/play/<camera>/<time>?end=<time>                   replay of a range
  *     #/play/<camera>/<time>?end=open                     replay that goes on into live
  *
+ * Each may carry the token of a link, ?token=<token> or &token=<token>: what stands behind the '#' reaches no server and no log. The
+ * page takes it out of the address bar at once.
+ *
  * A camera's id is percent-encoded as one path element; a bare '/' inside it is understood as well.
  */
 
@@ -97,6 +100,26 @@ export function formatRoute(route: Route): string {
       return s;
     }
   }
+}
+
+/** takeToken separates the token of a link from an address; undefined: it has none. What else the address says stays as it is. Pure. */
+export function takeToken(hash: string): { hash: string; token: string | undefined } {
+  const mark = hash.indexOf('?');
+  if (mark < 0) {
+    return { hash, token: undefined };
+  }
+  const pairs = hash.slice(mark + 1).split('&');
+  const token = pairs.find((p) => p.startsWith('token='))?.slice('token='.length);
+  if (token === undefined) {
+    return { hash, token };
+  }
+  const rest = pairs.filter((p) => !p.startsWith('token=')).join('&');
+  return { hash: hash.slice(0, mark) + (rest === '' ? '' : `?${rest}`), token };
+}
+
+/** withToken is the inverse of takeToken. */
+export function withToken(hash: string, token: string | undefined): string {
+  return token === undefined ? hash : `${hash}${hash.includes('?') ? '&' : '?'}token=${token}`;
 }
 
 /** setAddress puts what is shown into the address bar, without a new entry in the history. */

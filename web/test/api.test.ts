@@ -87,3 +87,68 @@ describe('addresses', () => {
     expect(reply).toMatchObject({ kind: 'ok', value: { ranges: [{ segments: 20, bytes: 9 }] } });
   });
 });
+
+describe('with a link', () => {
+  interface Call { url: string; init: RequestInit }
+  const token = 's3t1.a.b';
+  const made = (range?: { start: number; end: number }, status = 200, body = '{}', denied: string[] = []): { api: API; calls: Call[] } => {
+    const calls: Call[] = [];
+    const observer = { heard: () => {}, lost: () => {}, denied: (code: string) => denied.push(code) };
+    const api = new API('http://host/', '', new ServerClock(), observer, (url, init) => {
+      calls.push({ url, init });
+      return Promise.resolve(new Response(body, { status }));
+    }, { token, rangeOf: () => range });
+    return { api, calls };
+  };
+
+  test('calls carry the token as a bearer, and not in the address', async () => {
+    const { api, calls } = made(undefined, 200, '{"cameras":[],"ranges":[]}');
+    await api.cameras(signal);
+    await api.coverage('c', 0, 1000, signal);
+    await api.clip('c', 0, 1000, 'mp4', 1e6, signal, () => {});
+    expect(calls.map((c) => [new Headers(c.init.headers).get('Authorization'), c.url.includes('token')])).toEqual(Array(3).fill([`Bearer ${token}`, false]));
+  });
+  test('what a player or a download asks for has it in the address', async () => {
+    const { api, calls } = made();
+    for (const url of [api.liveURL('c'), api.replayURL('c', 0, 1000), api.clipURL('c', 0, 1000, 'ts')]) {
+      expect(new URL(url).searchParams.get('token')).toBe(token);
+    }
+    await api.check(api.liveURL('c'), signal);
+    expect(new Headers(calls[0]?.init.headers).has('Authorization')).toBe(false);
+  });
+  test('to a range nothing is asked for beyond it', async () => {
+    const { api, calls } = made({ start: 10_000, end: 20_000 }, 200, '{"ranges":[]}');
+    const span = (url: string): (string | null)[] => ['start', 'end'].map((n) => new URL(url).searchParams.get(n));
+    const want = ['1970-01-01T00:00:10Z', '1970-01-01T00:00:20Z'];
+    expect(span(api.replayURL('c', 0, 99_000))).toEqual(want);
+    expect(span(api.replayURL('c', 0, undefined))).toEqual(want);
+    expect(span(api.clipURL('c', 0, 99_000, 'mp4'))).toEqual(want);
+    expect(await api.coverage('c', 30_000, 40_000, signal)).toEqual({ kind: 'ok', value: { ranges: [], sizes: [] } });
+    expect(calls).toEqual([]);
+    await api.coverage('c', 0, 15_000, signal);
+    expect(span(calls[0]?.url ?? '')).toEqual(['1970-01-01T00:00:10Z', '1970-01-01T00:00:15Z']);
+  });
+  test('why it is refused is told, except of the question who is asking', async () => {
+    const denied: string[] = [];
+    const { api } = made(undefined, 401, '{"error":{"code":"token_expired","message":"ask for a new one"}}', denied);
+    expect(await api.session(signal)).toMatchObject({ kind: 'error', code: 'token_expired' });
+    expect(denied).toEqual([]);
+    await api.cameras(signal);
+    expect(denied).toEqual(['token_expired']);
+  });
+});
+
+test('a link is made by a request with JSON, with the range if there is one', async () => {
+  const seen: { url: string; init: RequestInit }[] = [];
+  const api = new API('http://host/', '', new ServerClock(), undefined, (url, init) => {
+    seen.push({ url, init });
+    return Promise.resolve(new Response('{"token":"s3t1.a.b","key":"k1","camera_id":"c","expires":"2026-11-25T12:00:00Z"}'));
+  });
+  expect(await api.share('c', 3600, true, { start: 0, end: 1000 }, signal))
+    .toEqual({ kind: 'ok', value: { token: 's3t1.a.b', key: 'k1', expires: Date.parse('2026-11-25T12:00:00Z') } });
+  await api.share('c', 60, false, undefined, signal);
+  expect(seen.map((s) => [s.url, s.init.method, new Headers(s.init.headers).get('Content-Type')])).toEqual(Array(2).fill(['http://host/share', 'POST', 'application/json']));
+  expect(seen.map((s) => JSON.parse(String(s.init.body)) as unknown)).toEqual([
+    { camera_id: 'c', expires_in: 3600, rights: ['watch', 'clip'], start: '1970-01-01T00:00:00Z', end: '1970-01-01T00:00:01Z' },
+    { camera_id: 'c', expires_in: 60, rights: ['watch'] }]);
+});

@@ -47,8 +47,8 @@ describe('the connection', () => {
 
   test('of an expired session is looked at again when the viewer comes back', async () => {
     let signedIn = false;
-    const { c, back } = made((x) => (signedIn ? x.heard() : x.denied()));
-    c.denied();
+    const { c, back } = made((x) => (signedIn ? x.heard() : x.denied('login_required')));
+    c.denied('login_required');
     expect(c.state).toBe('expired');
     c.look();
     await vi.advanceTimersByTimeAsync(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest';
-import { formatRoute, parseRoute, type Route } from '../src/route';
+import { formatRoute, parseRoute, type Route, takeToken, withToken } from '../src/route';
 
 const start = Date.parse('2021-01-01T00:00:00Z');
 
@@ -48,4 +48,26 @@ test('every route comes back from its address', () => {
     expect(parseRoute(formatRoute(route))).toEqual(route);
     expect(parseRoute(new URL(formatRoute(route), 'http://host/').hash)).toEqual(route);
   }
+});
+
+describe('the token of a link', () => {
+  const token = 's3t1.eyJrIjoiYSJ9.abc-_';
+  test.each([
+    [`#/live/gate?token=${token}`, '#/live/gate'],
+    [`#/play/gate/2021-01-01%2000:00:00?end=open&token=${token}`, '#/play/gate/2021-01-01%2000:00:00?end=open'],
+    [`#/play/gate/2021-01-01%2000:00:00?token=${token}&end=open`, '#/play/gate/2021-01-01%2000:00:00?end=open'],
+    [`#/?token=${token}`, '#/'],
+    [`#/?token=${token}&token=x`, '#/'],
+  ])('%s is taken out', (hash, rest) => expect(takeToken(hash)).toEqual({ hash: rest, token }));
+  test('there may be none, or an empty one', () => {
+    expect(takeToken('#/play/gate/1609459200?end=open')).toEqual({ hash: '#/play/gate/1609459200?end=open', token: undefined });
+    expect(takeToken('#/live/a%3Ftoken=b')).toEqual({ hash: '#/live/a%3Ftoken=b', token: undefined });
+    expect(takeToken('#/live/gate?token=')).toEqual({ hash: '#/live/gate', token: '' });
+  });
+  test('goes back to where it was', () => {
+    for (const route of [{ view: 'cameras' }, { view: 'play', camera: 'a', start, end: start + 1000 }] as Route[]) {
+      expect(takeToken(withToken(formatRoute(route), token))).toEqual({ hash: formatRoute(route), token });
+      expect(withToken(formatRoute(route), undefined)).toBe(formatRoute(route));
+    }
+  });
 });

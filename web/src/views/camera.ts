@@ -13,6 +13,7 @@ import { timeline } from '../timeline/timeline';
 import { calendar } from './calendar';
 import { clipPanel } from './clip-panel';
 import { previewBox } from './preview';
+import { instant } from './share-link';
 import type { Shortcut } from './shortcuts';
 import { stage } from './stage';
 import { type Playback, transport } from './transport';
@@ -27,8 +28,13 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
   const { settings, api, clock } = app;
   const { camera } = route;
   const scope = new Scope();
-  const at = route.view === 'live' ? 'live' : route.start === undefined ? 'newest' : Math.min(route.start, clock.now());
-  const until = route.view === 'play' && typeof route.end === 'number' ? route.end : undefined;
+  // A link may be for a piece of the recording only: then there is nothing else, and nothing live.
+  const only = app.viewer.rangeOf(camera);
+  const inside = (ms: number): number => (only === undefined ? ms : Math.min(Math.max(ms, only.start), only.end - second));
+  const asked = route.view === 'live' ? 'live' : route.start === undefined ? 'newest' : Math.min(route.start, clock.now());
+  const at = only === undefined ? asked : typeof asked === 'number' ? inside(asked) : only.start;
+  const end = route.view === 'play' && typeof route.end === 'number' ? route.end : undefined;
+  const until = only === undefined ? end : Math.min(end ?? only.end, only.end);
   let say: () => string = () => '';
 
   const footage = new Footage(api, camera, () => clock.now(), scope.signal);
@@ -36,16 +42,26 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
   const box = stage(scope, app, { camera, at, until }, {
     recordedAt: (ms) => footage.recordedAt(ms),
     crossGaps: true,
-    atEnd: until === undefined ? [] : [{ label: () => settings.t.goOn, click: () => seek(until), primary: true }],
+    atEnd: until === undefined || (only !== undefined && until >= only.end) ? [] : [{ label: () => settings.t.goOn, click: () => seek(until), primary: true }],
     noFootage: [
       { label: () => settings.t.previousFootage, click: () => void gap(-1) },
       { label: () => settings.t.nextFootage, click: () => void gap(1) },
-      { label: () => settings.t.goLive, click: () => seek('live'), primary: true },
+      ...(only === undefined ? [{ label: () => settings.t.goLive, click: () => seek('live'), primary: true }] : []),
     ],
+    onStatus: (status) => {
+      if (status.kind === 'failed' && status.reason === 'denied') {
+        setTimeout(() => { // the player is at work just now
+          if (!scope.signal.aborted) {
+            app.deny();
+          }
+        });
+      }
+    },
   });
   const { live, time } = box;
   let wish = 0; // counts seeks: what is found for an older one is no longer wanted
-  const seek = (to: Moment): void => {
+  const seek = (wanted: Moment): void => {
+    const to = typeof wanted === 'number' ? inside(wanted) : only === undefined ? wanted : only.end - second;
     wish++;
     say = () => '';
     box.seek(to);
@@ -75,7 +91,13 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
     const here = time() ?? now;
     return direction < 0
       ? find(jumpBack(api, camera, here, scope.signal), () => { say = () => settings.t.noFootageBefore; })
-      : find(jumpOn(api, camera, here, now, scope.signal), () => seek('live'));
+      : find(jumpOn(api, camera, here, now, scope.signal), () => {
+        if (only === undefined) {
+          seek('live');
+        } else {
+          say = () => settings.t.noFootageAfter;
+        }
+      });
   };
   const setRate = (r: number): void => {
     const player = box.watch()?.player;
@@ -96,6 +118,7 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
       }
     },
     live,
+    canLive: only === undefined,
     onAir: () => live() && box.watch()?.player.behind() !== true && box.status().kind === 'playing',
     goLive: () => {
       setRate(1);
@@ -131,7 +154,7 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
     gap: (direction) => void gap(direction),
   };
 
-  const clip = clipPanel(scope, app, camera, { time, video: () => box.watch()?.player.video });
+  const clip = clipPanel(scope, app, camera, { time, live, video: () => box.watch()?.player.video });
   const preview = previewBox(scope, app, camera, footage, () => ['connecting', 'buffering'].includes(box.status().kind));
   const bar = timeline(scope, app, {
     footage: [footage], time, live, marks: clip.marks, onSeek: (ms) => seek(ms),
@@ -168,6 +191,8 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
       })),
     box.element, row.element,
     scope.h('div', { class: 'bar' }, preview.element, bar.element),
+    only !== undefined && scope.h('p', { class: 'detail' },
+      () => settings.t.linkShowsRange(formatDateTime(only.start, settings.zone), instant(app, only.end))),
     failed, scope.h('p', { class: 'detail', role: 'status' }, () => say()),
     scope.h('div', { class: 'below' }, clip.element, days.element));
 
@@ -194,7 +219,7 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
     { keys: ['.'], label: () => settings.t.frameOn, run: () => playback.step?.(1) },
     { keys: ['p'], label: () => settings.t.previousFootage, run: () => void gap(-1) },
     { keys: ['n'], label: () => settings.t.nextFootage, run: () => void gap(1) },
-    { keys: ['l'], label: () => settings.t.goLive, run: playback.goLive },
+    ...(only === undefined ? [{ keys: ['l'], label: () => settings.t.goLive, run: playback.goLive }] : []),
     { keys: ['i'], label: () => settings.t.markFrom, run: () => clip.mark('from') },
     { keys: ['o'], label: () => settings.t.markTo, run: () => clip.mark('to') },
     { keys: ['s'], label: () => settings.t.snapshot, run: clip.snapshot },

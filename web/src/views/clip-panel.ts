@@ -2,10 +2,12 @@
 
 import type { App } from '../app';
 import type { Scope } from '../dom';
-import { formatRoute } from '../route';
+import { formatRoute, withToken } from '../route';
 import { formatDateTime, formatSpan } from '../time';
 import { reasonText } from './error-box';
 import { save, saveLink } from './save';
+import { shareDialog } from './share-dialog';
+import { addressOf, instant } from './share-link';
 import { toolButton } from './transport';
 
 /** A clip of more bytes than this is not gathered in memory: the browser's own download writes it to the disk. */
@@ -23,6 +25,8 @@ export interface ClipPanel {
 export interface ClipOptions {
   time: () => number | undefined;
   video: () => HTMLVideoElement | undefined;
+  /** whether what happens now is shown */
+  live: () => boolean;
 }
 
 /** clipPanel marks a piece of the recording and saves it, takes a picture, and copies a link to the moment shown. */
@@ -118,14 +122,22 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
     const hash = start === undefined
       ? formatRoute({ view: 'live', camera })
       : formatRoute({ view: 'play', camera, start, ...(to !== undefined && to > start ? { end: to } : {}) });
-    const url = `${location.href.replace(/#.*/, '')}${hash}`;
+    const { byLink, claims, token } = app.viewer;
+    const url = addressOf(byLink ? withToken(hash, token) : hash); // else it would open for nobody
     try {
       await navigator.clipboard.writeText(url);
-      tell(() => settings.t.linkCopied);
+      tell(() => (byLink && claims !== undefined ? settings.t.linkWithToken(instant(app, claims.expires)) : settings.t.linkCopied));
     } catch {
       tell(() => url); // the clipboard is not for pages without TLS: then the viewer copies it
     }
   };
+  const share = (onlyMarked: boolean): void => {
+    const piece = chosen();
+    shareDialog(app, {
+      camera, at: o.live() ? undefined : o.time(), onlyMarked, marked: piece === undefined ? undefined : { start: piece.from, end: piece.to },
+    });
+  };
+  const mayNotShare = (): boolean => !app.viewer.mayShare;
 
   const bar = scope.h('progress', { hidden: true, 'aria-label': () => settings.t.clip });
   const time = (get: () => number | undefined): (() => string) => () => {
@@ -144,8 +156,10 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
     scope.h('p', { class: 'detail' }, () => settings.t.timesIn(settings.zoneLabel(from ?? o.time() ?? app.clock.now()))),
     scope.h('p', { class: 'actions' },
       scope.h('button', { type: 'button', on: { click: () => mark('from') } }, () => settings.t.markFrom),
-      scope.h('button', { type: 'button', on: { click: () => mark('to') } }, () => settings.t.markTo)),
-    !app.clips && scope.h('p', { class: 'detail' }, () => settings.t.noClips),
+      scope.h('button', { type: 'button', on: { click: () => mark('to') } }, () => settings.t.markTo),
+      scope.h('button', { type: 'button', hidden: mayNotShare, disabled: () => chosen() === undefined, on: { click: () => share(true) } },
+        () => settings.t.sharePiece)),
+    !app.clips && scope.h('p', { class: 'detail' }, () => (app.viewer.clips ? settings.t.noClips : settings.t.linkNoClips)),
     app.clips && scope.h('p', { class: 'actions' },
       scope.h('button', {
         type: 'button', class: 'primary', disabled: () => chosen() === undefined || download !== undefined,
@@ -158,12 +172,15 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
       scope.h('button', { type: 'button', hidden: () => download === undefined, on: { click: () => download?.abort() } },
         () => settings.t.cancel)),
     bar);
+  const shareButton = toolButton(scope, 'share', () => settings.t.share, () => share(false));
+  scope.follow(() => { shareButton.hidden = mayNotShare(); });
   const section = scope.h('section', { class: 'clip-panel' }, element, note);
   return {
     element: section,
     tools: [
       toolButton(scope, 'snapshot', () => settings.t.snapshot, snapshot),
       toolButton(scope, 'link', () => settings.t.copyLink, () => void link()),
+      shareButton,
       toolButton(scope, 'clip', () => settings.t.clip, () => {
         element.open = !element.open;
         if (element.open) {

@@ -4,11 +4,12 @@ import type { Connection } from '../connection';
 import type { Scope } from '../dom';
 import type { Settings } from '../settings';
 import { formatOffset } from '../time';
+import { loginURL } from './account';
 import { icon, type Icon } from './icons';
 import { pickZone } from './zone-picker';
 
-/** controls are the choices at the top of every page: zone, language, light or dark, and what keys do. */
-export function controls(scope: Scope, settings: Settings, help: () => void): HTMLElement {
+/** controls are the choices at the top of every page: zone, language, light or dark, what keys do, and who is watching. */
+export function controls(scope: Scope, settings: Settings, account: HTMLElement, help: () => void): HTMLElement {
   const language = scope.h('select', {
     class: 'language', 'aria-label': () => settings.t.language,
     on: { change: (_, e) => { settings.language = e.value === 'zh' ? 'zh' : 'en'; } },
@@ -69,7 +70,7 @@ export function controls(scope: Scope, settings: Settings, help: () => void): HT
   const keys = scope.h('button', {
     type: 'button', class: 'tool help', title: () => `${settings.t.shortcuts} (?)`, 'aria-label': () => settings.t.shortcuts, on: { click: help },
   }, icon('keyboard'));
-  return scope.h('div', { class: 'controls' }, zone, language, look, keys);
+  return scope.h('div', { class: 'controls' }, zone, language, look, keys, account);
 }
 
 /** followTheme gives the page the colours that the viewer chose, or that the system has. */
@@ -85,7 +86,7 @@ export function followTheme(settings: Settings): void {
 }
 
 /** connectionBanner says above every page when the server, or the way to it, is gone, or when it no longer knows the viewer. */
-export function connectionBanner(scope: Scope, settings: Settings, connection: Connection, login: () => string | undefined): HTMLElement {
+export function connectionBanner(scope: Scope, settings: Settings, connection: Connection, login: () => string | undefined, gated: () => boolean): HTMLElement {
   const text = (): string => {
     switch (connection.state) {
       case 'ok':
@@ -96,10 +97,14 @@ export function connectionBanner(scope: Scope, settings: Settings, connection: C
         return settings.t.serverAway;
       case 'expired':
         return settings.t.sessionExpired;
+      case 'linkExpired':
+      case 'linkRefused':
+        return ''; // the page itself says it
     }
   };
   const signIn = scope.h('a', {
-    class: 'button', hidden: () => connection.state !== 'expired' || login() === undefined, href: () => login(),
+    class: 'button', hidden: () => connection.state !== 'expired' || login() === undefined,
+    href: () => { const page = login(); return page === undefined ? undefined : loginURL(page); },
   }, () => settings.t.signIn);
-  return scope.h('div', { class: 'banner', role: 'status', hidden: () => connection.state === 'ok' }, scope.h('p', {}, text), signIn);
+  return scope.h('div', { class: 'banner', role: 'status', hidden: () => text() === '' || gated() }, scope.h('p', {}, text), signIn);
 }

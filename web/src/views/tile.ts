@@ -5,6 +5,7 @@ import type { Camera } from '../decode';
 import type { Scope } from '../dom';
 import { formatRoute } from '../route';
 import { Scrubber } from '../timeline/scrub';
+import { formatDateTime } from '../time';
 import { ago } from './ago';
 import { stage, type Stage } from './stage';
 
@@ -18,7 +19,10 @@ export interface Tile {
 /** tile is one camera on the wall: its live picture while it is on the screen, and what is known of it. */
 export function tile(scope: Scope, app: App, first: Camera): Tile {
   const { settings, clock } = app;
-  let camera = first;
+  // A link may be for a piece of the recording only: the server says neither that the camera is live nor what it sent last.
+  const only = app.viewer.rangeOf(first.id);
+  const limited = (c: Camera): Camera => (only === undefined ? c : { ...c, live: false, last: only.start });
+  let camera = limited(first);
   let visible = false;
   let playing: { scope: Scope; stage: Stage } | undefined;
 
@@ -31,10 +35,13 @@ export function tile(scope: Scope, app: App, first: Camera): Tile {
       const seconds = playing?.stage.status().kind === 'playing' ? watch?.player.latency() : undefined;
       return seconds === undefined ? settings.t.liveNow : settings.t.liveBehind(Math.max(0, seconds).toFixed(1));
     }
+    if (only !== undefined) {
+      return settings.t.rangeOnly(formatDateTime(only.start, settings.zone));
+    }
     return camera.last === undefined ? settings.t.neverSeen : settings.t.lastSeen(ago(settings.t, clock.now() - camera.last));
   };
   const open = scope.h('a', {
-    class: 'tile-link', href: () => formatRoute(camera.live || camera.last === undefined
+    class: 'tile-link', href: () => formatRoute(only !== undefined ? { view: 'play', camera: camera.id, ...only } : camera.live || camera.last === undefined
       ? { view: 'live', camera: camera.id }
       : { view: 'play', camera: camera.id, start: Math.floor(Math.max(camera.last - 30_000, 0) / 1000) * 1000 }),
     'aria-label': () => (camera.live ? settings.t.watchLive(camera.id) : settings.t.replayOf(camera.id)),
@@ -70,7 +77,7 @@ export function tile(scope: Scope, app: App, first: Camera): Tile {
       return;
     }
     shownLast = last;
-    new Scrubber(app.api, camera.id, scope.signal).want(last, { start: last, end: last + 1000 }, (bitmap) => {
+    new Scrubber(app.api, camera.id, scope.signal).want(last, only ?? { start: last, end: last + 1000 }, (bitmap) => {
       if (bitmap !== undefined) {
         still.width = bitmap.width;
         still.height = bitmap.height;
@@ -90,7 +97,7 @@ export function tile(scope: Scope, app: App, first: Camera): Tile {
     id: first.id,
     element,
     update: (next) => {
-      camera = next;
+      camera = limited(next);
       settle();
       scope.refresh();
     },

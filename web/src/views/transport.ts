@@ -17,6 +17,8 @@ export interface Playback {
   /** whether live is what is really seen, not only what was asked for */
   onAir: () => boolean;
   goLive: () => void;
+  /** false: live is not for this viewer */
+  canLive?: boolean;
   skip: (ms: number) => void;
   rates: readonly number[];
   setRate: (rate: number) => void;
@@ -59,7 +61,7 @@ export function transport(scope: Scope, settings: Settings, p: Playback, bar: ()
   }, ...p.rates.map((r) => scope.h('option', { value: r }, `${r}×`)));
   rate.value = '1';
   const live = scope.h('button', {
-    type: 'button', class: () => (p.onAir() ? 'live-button on' : 'live-button'), 'aria-pressed': () => (p.onAir() ? 'true' : 'false'),
+    type: 'button', hidden: p.canLive === false, class: () => (p.onAir() ? 'live-button on' : 'live-button'), 'aria-pressed': () => (p.onAir() ? 'true' : 'false'),
     on: { click: () => p.goLive() },
   }, () => settings.t.live);
   const { step, gap } = p;

@@ -5,6 +5,7 @@ import type { App, View } from '../app';
 import type { Camera } from '../decode';
 import { Scope } from '../dom';
 import { formatRoute } from '../route';
+import { covers } from '../viewer';
 import { emptyNotice } from './empty';
 import { errorBox } from './error-box';
 import { tile } from './tile';
@@ -70,7 +71,8 @@ export function wallView(app: App): View {
     wall.show((s) => {
       if (known !== undefined && known.length === 0) {
         update = () => {};
-        return [emptyNotice(s, settings)];
+        const guest = app.viewer.byLink || app.viewer.session?.admin === false && !app.viewer.session.open;
+        return [guest ? s.h('p', { class: 'notice' }, () => settings.t.linkNoCameras) : emptyNotice(s, settings)];
       }
       const tiles = here.map((c) => tile(s, app, c));
       update = (cameras) => {
@@ -103,7 +105,8 @@ export function wallView(app: App): View {
     }
     failure = '';
     const before = known?.map((c) => c.id).join('\n');
-    known = reply.value;
+    const { byLink, claims } = app.viewer;
+    known = byLink && claims !== undefined ? reply.value.filter((c) => covers(claims.cameras, c.id)) : reply.value;
     count.textContent = known.length === 0 ? '' : String(known.length);
     if (before !== known.map((c) => c.id).join('\n')) {
       draw();
