@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 )
 
@@ -97,16 +98,6 @@ func (p *process) signal(s syscall.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
 		p.t.Fatal(err)
-	}
-}
-
-// until polls the outside world, which cannot be waited for.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not happen", what)
-		}
 	}
 }
 
@@ -219,7 +210,7 @@ func TestASilentStandardInputDoesNotKeepTheAgent(t *testing.T) {
 	if _, err := in.Write(clip(2)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a stored segment", func() bool { return stored(t, b) > 0 })
+	polltest.Until(t, patience, "a stored segment", func() bool { return stored(t, b) > 0 })
 	p.signal(syscall.SIGTERM)
 	if code := p.code(); code != exitOK {
 		t.Errorf("exit code %d", code)
@@ -237,7 +228,7 @@ func TestAFIFOMayComeLateAndItsWriterMayComeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := launch(t, into(b), "--config", conf).start()
-	until(t, "a word about the missing FIFO", func() bool { return strings.Contains(p.said.String(), "no such file") })
+	polltest.Until(t, patience, "a word about the missing FIFO", func() bool { return strings.Contains(p.said.String(), "no such file") })
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -251,9 +242,9 @@ func TestAFIFOMayComeLateAndItsWriterMayComeAgain(t *testing.T) {
 		}
 		w.Close()
 		wrote := time.Now().Unix()
-		until(t, "a segment of each writer", func() bool { return stored(t, b) >= round })
+		polltest.Until(t, patience, "a segment of each writer", func() bool { return stored(t, b) >= round })
 		// Two segments never begin in the same second: a key frame that comes too soon after a start is left out, and counted.
-		until(t, "the next second", func() bool { return time.Now().Unix() > wrote+1 })
+		polltest.Until(t, patience, "the next second", func() bool { return time.Now().Unix() > wrote+1 })
 	}
 	p.signal(syscall.SIGTERM)
 	if code := p.code(); code != exitOK {
@@ -291,9 +282,9 @@ func TestADaemonAmongItsSupervisors(t *testing.T) {
 	env := append(into(b), "S3CAM_SOCKET="+socket, "S3CAM_HEARTBEAT="+beat, "NOTIFY_SOCKET="+notify, "WATCHDOG_USEC=300000")
 	p := launch(t, env).start()
 	for _, word := range []string{"READY=1", "WATCHDOG=1"} {
-		until(t, word, func() bool { return heard(word) })
+		polltest.Until(t, patience, word, func() bool { return heard(word) })
 	}
-	until(t, "the heartbeat", func() bool { _, err := os.Stat(beat); return err == nil })
+	polltest.Until(t, patience, "the heartbeat", func() bool { _, err := os.Stat(beat); return err == nil })
 	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("socket: %v, %v, want mode 0660", info, err)
 	}
@@ -312,12 +303,12 @@ func TestADaemonAmongItsSupervisors(t *testing.T) {
 		t.Fatalf("the dead agent's socket: %v", err)
 	}
 	p = launch(t, env).start()
-	until(t, "a successor", func() bool { return launch(t, []string{"S3CAM_SOCKET=" + socket}, "status").start().code() == exitOK })
+	polltest.Until(t, patience, "a successor", func() bool { return launch(t, []string{"S3CAM_SOCKET=" + socket}, "status").start().code() == exitOK })
 	p.signal(syscall.SIGTERM)
 	if code := p.code(); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	until(t, "STOPPING=1", func() bool { return heard("STOPPING=1") })
+	polltest.Until(t, patience, "STOPPING=1", func() bool { return heard("STOPPING=1") })
 	if _, err := os.Stat(socket); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is left behind: %v", err)
 	}
@@ -327,7 +318,7 @@ func TestAWatchdogOfAnotherProcessIsLeftAlone(t *testing.T) {
 	notify, heard := supervisor(t)
 	socket := filepath.Join(t.TempDir(), "agent.sock")
 	p := launch(t, []string{"S3CAM_SOCKET=" + socket, "NOTIFY_SOCKET=" + notify, "WATCHDOG_USEC=200000", "WATCHDOG_PID=" + strconv.Itoa(os.Getpid())}).start()
-	until(t, "READY=1", func() bool { return heard("READY=1") })
+	polltest.Until(t, patience, "READY=1", func() bool { return heard("READY=1") })
 	p.signal(syscall.SIGTERM)
 	p.code()
 	if heard("WATCHDOG=1") {

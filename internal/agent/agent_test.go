@@ -19,6 +19,7 @@ import (
 
 	"github.com/s3cam/s3cam/internal/agent"
 	"github.com/s3cam/s3cam/internal/h264"
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/wire"
 	"github.com/s3cam/s3cam/mpegts"
@@ -95,16 +96,11 @@ type firmware struct {
 func (d *daemon) connect() *firmware {
 	d.t.Helper()
 	var nc net.Conn
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	polltest.Until(d.t, 10*time.Second, "the agent listens", func() (ok bool) {
 		var err error
-		if nc, err = net.Dial("unix", d.socket); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			d.t.Fatal(err)
-		}
-		time.Sleep(5 * time.Millisecond) // until the agent listens
-	}
+		nc, err = net.Dial("unix", d.socket)
+		return err == nil
+	})
 	f := &firmware{t: d.t, nc: nc, in: wire.NewReplyReader(nc)}
 	d.t.Cleanup(func() { nc.Close() })
 	nc.SetDeadline(time.Now().Add(30 * time.Second))
@@ -365,14 +361,10 @@ func TestFirmwareThatDiesComesBackToItsCamera(t *testing.T) {
 		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
 	}
 	f.nc.Close() // without CLOSE
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		if got, _ := pictures(t, b, ""); len(got) == 60 {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("%d pictures of the firmware that died are stored, want 60", len(got))
-		}
-		time.Sleep(20 * time.Millisecond) // polls the store
-	}
+	polltest.Until(t, 10*time.Second, "the 60 pictures of the firmware that died are stored", func() bool {
+		got, _ := pictures(t, b, "")
+		return len(got) == 60
+	})
 	f = d.connect()
 	f.hello(wire.Config{Prefix: "cam"})
 	f.next(wire.TypeReady)

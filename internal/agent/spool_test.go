@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/spool"
 )
 
@@ -53,12 +54,10 @@ func TestTheSpoolMayComeLater(t *testing.T) {
 				t.Error("nothing is said about the missing spool")
 			}
 			show()
-			for deadline := time.Now().Add(10 * time.Second); cam.unhealthy(time.Hour) != ""; time.Sleep(5 * time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatalf("still %q", cam.unhealthy(time.Hour))
-				}
+			polltest.Until(t, 10*time.Second, "the camera is healthy again", func() bool {
 				a.checkHealth(false) // as each 10 s
-			}
+				return cam.unhealthy(time.Hour) == ""
+			})
 			if _, bytes := cam.spool.Usage(); bytes != 0 {
 				t.Errorf("an empty spool has %d bytes", bytes)
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/credential"
+	"github.com/s3cam/s3cam/internal/polltest"
 )
 
 func TestIoTGivesWhatTheEndpointGives(t *testing.T) {
@@ -67,9 +68,7 @@ func TestOneExchangeServesAllThatWait(t *testing.T) {
 	if _, err := p.Retrieve(ctx); !errors.Is(err, credential.ErrNone) || !strings.Contains(err.Error(), "enough") {
 		t.Errorf("Retrieve with a context that has ended = %v", err)
 	}
-	for n, _ := e.count(); n == 0; n, _ = e.count() {
-		time.Sleep(time.Millisecond) // a real connection: no event tells
-	}
+	polltest.Until(t, time.Minute, "a request comes", func() bool { n, _ := e.count(); return n > 0 })
 	close(gate)
 	all.Wait()
 	if n, _ := e.count(); n != 1 {
@@ -218,9 +217,7 @@ func TestCloseEndsAnExchange(t *testing.T) {
 		_, err := p.Retrieve(context.Background())
 		got <- err
 	}()
-	for n, _ := e.count(); n == 0; n, _ = e.count() {
-		time.Sleep(time.Millisecond)
-	}
+	polltest.Until(t, time.Minute, "a request comes", func() bool { n, _ := e.count(); return n > 0 })
 	p.Close()
 	if err := <-got; !errors.Is(err, credential.ErrNone) {
 		t.Errorf("Retrieve during Close = %v", err)

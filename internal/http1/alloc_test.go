@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/http1"
+	"github.com/s3cam/s3cam/internal/polltest"
 )
 
 const segmentSize = 1_900_000 // 3 s of 5 Mbit/s
@@ -122,12 +123,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		_, _ = c.Do(ctx(t), put(randomBytes(1000*i), i))
 		c.Close()
 	}
-	deadline := time.Now().Add(10 * time.Second) // the server's goroutines end by themselves
-	for runtime.NumGoroutine() > before+2 || descriptors() > files {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines (%d before), %d descriptors (%d before)", runtime.NumGoroutine(), before, descriptors(), files)
-		}
-		time.Sleep(10 * time.Millisecond)
+	// The server's goroutines end by themselves.
+	if !polltest.Within(10*time.Second, func() bool { return runtime.NumGoroutine() <= before+2 && descriptors() <= files }) {
+		t.Fatalf("%d goroutines (%d before), %d descriptors (%d before)", runtime.NumGoroutine(), before, descriptors(), files)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/http1"
+	"github.com/s3cam/s3cam/internal/polltest"
 )
 
 // testCertificate makes a certificate for 127.0.0.1.
@@ -229,9 +230,7 @@ func TestAHandshakeThatHangsDoesNotHoldUpOthers(t *testing.T) {
 	hung, cancel := cancelable(t)
 	ended := make(chan struct{})
 	go func() { defer close(ended); _, _ = hanging.Do(hung, put(nil, 0)) }()
-	for silent.count() == 0 {
-		time.Sleep(time.Millisecond) // polls a real server
-	}
+	polltest.Until(t, time.Minute, "the connection comes", func() bool { return silent.count() > 0 })
 	c := newClient(t, http1.Config{Address: answerTLS(t, certificate).address(), TLS: tlsConfig})
 	if _, err := c.Do(ctx(t), put(randomBytes(10), 0)); err != nil {
 		t.Error(err)

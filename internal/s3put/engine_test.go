@@ -26,6 +26,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3put"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
@@ -244,12 +245,7 @@ func TestRotationUnderLoadSpoilsNoSignature(t *testing.T) {
 			}
 		})
 	}
-	for len(f.seen()) < 300 {
-		time.Sleep(time.Millisecond) // polls a real server
-		if t.Failed() {
-			break
-		}
-	}
+	polltest.Within(time.Minute, func() bool { return len(f.seen()) >= 300 || t.Failed() })
 	close(done)
 	wg.Wait()
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/simcam"
 	"github.com/s3cam/s3cam/internal/standalone"
@@ -66,13 +67,10 @@ func TestClipFromEitherStore(t *testing.T) {
 	})
 	from := recordingStart().Add(6400 * time.Millisecond)
 	to := from.Add(time.Minute)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if r, err := http.Head(clipOf(source.Web, "ts", recordingStart(), recordingStart().Add(75*time.Second))); err == nil && r.Header.Get("X-S3cam-Segments") == "25" {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("the recording is not there: %v", r)
-		}
-	}
+	polltest.Until(t, 30*time.Second, "the recording is there", func() bool {
+		r, err := http.Head(clipOf(source.Web, "ts", recordingStart(), recordingStart().Add(75*time.Second)))
+		return err == nil && r.Header.Get("X-S3cam-Segments") == "25"
+	})
 	status, header, mp4 := get(t, clipOf(source.Web, "mp4", from, to))
 	if status != 200 || header.Get("X-S3cam-Start") == "" {
 		t.Fatalf("status %d, %v", status, header)

@@ -20,6 +20,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/standalone"
 	"github.com/s3cam/s3cam/s3"
@@ -148,13 +149,10 @@ func eventually(t *testing.T, url string, want int) string {
 	t.Helper()
 	var status int
 	var body []byte
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if status, _, body = get(t, url); status == want {
-			return string(body)
-		}
+	if !polltest.Within(30*time.Second, func() bool { status, _, body = get(t, url); return status == want }) {
+		t.Fatalf("%s: %d %s, want %d", url, status, body, want)
 	}
-	t.Fatalf("%s: %d %s, want %d", url, status, body, want)
-	return ""
+	return string(body)
 }
 
 func TestReadyzSaysWhenTheStoreFails(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/retention"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/internal/standalone"
@@ -77,11 +78,7 @@ func TestServeDeletesByItsLimitsButNotWhatIsHeld(t *testing.T) {
 		Retention: standalone.Retention{Default: retention.Limits{Age: 72 * time.Hour}, Interval: time.Second}})
 	want := 1 + 5 + (5 + 13) + 55 // notes; door; yard with 30 s before the hold; vault
 	var keys []string
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if keys = keysOf(t, dir); len(keys) == want {
-			break
-		}
-	}
+	polltest.Within(40*time.Second, func() bool { keys = keysOf(t, dir); return len(keys) == want })
 	if len(keys) != want || !slices.Contains(keys, "door/notes.txt") {
 		t.Fatalf("%d keys left, want %d", len(keys), want)
 	}
@@ -158,17 +155,13 @@ func TestHoldsDoNotEndWithTheirFile(t *testing.T) {
 	if err := os.Rename(file, file+"~"); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // the folder is looked at once a second
+	polltest.Until(t, 20*time.Second, "somebody notices", func() bool { // the folder is looked at once a second
 		holds, err := cfg.Holds()
 		if len(holds) != 1 {
 			t.Fatalf("holds %v, %v without their file", holds, err)
 		}
-		if err != nil {
-			break
-		} else if time.Now().After(end) {
-			t.Fatal("nobody notices")
-		}
-	}
+		return err != nil
+	})
 	if rep, err := k.Round(t.Context(), retention.Options{}); err == nil || rep.Total.Segments != 0 || len(keysOf(t, dir)) != 25 {
 		t.Errorf("a round: %v, %d deleted", err, rep.Total.Segments)
 	}

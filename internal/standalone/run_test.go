@@ -20,6 +20,7 @@ import (
 
 	"github.com/s3cam/s3cam/hls"
 	"github.com/s3cam/s3cam/internal/httpapi"
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/simcam"
 	"github.com/s3cam/s3cam/internal/standalone"
 	"github.com/s3cam/s3cam/mpegts"
@@ -31,11 +32,7 @@ func leaks(t *testing.T) {
 	before := ours(nil)
 	t.Cleanup(func() {
 		var left map[string]string
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			if left = ours(before); len(left) == 0 {
-				return
-			}
-		}
+		polltest.Within(5*time.Second, func() bool { left = ours(before); return len(left) == 0 })
 		for _, stack := range left {
 			t.Errorf("a goroutine was left behind:\n%s", stack)
 		}
@@ -186,14 +183,12 @@ func TestWholeProcess(t *testing.T) {
 	}
 
 	var live hls.Playlist
-	for deadline := time.Now().Add(20 * time.Second); len(live.Segments) < 3; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("no live playlist of three segments")
-		}
+	polltest.Until(t, 20*time.Second, "a live playlist has three segments", func() bool {
 		if status, _, body := get(t, s.Web+"/playlist.m3u8?camera_id=front-door"); status == 200 {
 			live, _ = hls.Parse(body)
 		}
-	}
+		return len(live.Segments) >= 3
+	})
 	if live.TargetDuration != 1 {
 		t.Errorf("target duration %d, want 1", live.TargetDuration)
 	}
@@ -306,14 +301,12 @@ func TestDeliveries(t *testing.T) {
 		})
 		url := s.Web + "/replay.m3u8?camera_id=demo&start=2021-01-01T00:00:00Z&end=2021-01-01T00:00:12Z"
 		var p hls.Playlist
-		for deadline := time.Now().Add(10 * time.Second); len(p.Segments) < 4; time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatal("the recording is not there")
-			}
+		polltest.Until(t, 20*time.Second, "the recording is there", func() bool {
 			if status, _, body := get(t, url); status == 200 {
 				p, _ = hls.Parse(body)
 			}
-		}
+			return len(p.Segments) >= 4
+		})
 		uri := p.Segments[0].URI
 		if signed := strings.HasPrefix(uri, s.S3+"/video/demo/") && strings.Contains(uri, "X-Amz-Signature="); signed != (live == httpapi.Presign) {
 			t.Errorf("delivery %v lists %s", live, uri)

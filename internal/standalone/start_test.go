@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/httpapi"
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/simcam"
 	"github.com/s3cam/s3cam/internal/standalone"
@@ -253,13 +254,10 @@ func TestExternalStore(t *testing.T) {
 	})
 	// Copy the footage over.
 	url := source.Web + "/replay.m3u8?camera_id=a%20b/demo&start=2021-01-01T00:00:00Z&end=2021-01-01T00:00:09Z"
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if status, _, body := get(t, url); status == 200 && strings.Count(string(body), "#EXTINF") == 3 {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("the recording is not there: %d", status)
-		}
-	}
+	polltest.Until(t, 20*time.Second, "the recording is there", func() bool {
+		status, _, body := get(t, url)
+		return status == 200 && strings.Count(string(body), "#EXTINF") == 3
+	})
 	up := client(t, b, nil)
 	want := map[string][]byte{}
 	for _, seg := range playlist(t, url).Segments {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/httpapi"
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/standalone"
 	"github.com/s3cam/s3cam/internal/tlscert"
 	"github.com/s3cam/s3cam/s3"
@@ -112,20 +113,13 @@ func TestOneCertificateForViewersAndCameras(t *testing.T) {
 	// A new certificate is taken by both ports while they run.
 	_, _, renewed := certificate(t, dir)
 	for _, url := range []string{r.Web, r.S3} {
-		fresh := func() error {
+		polltest.Until(t, 40*time.Second, url+" has the new certificate", func() bool {
 			conn, err := tls.Dial("tcp", strings.TrimPrefix(url, "https://"), &tls.Config{RootCAs: renewed})
 			if err == nil {
 				conn.Close()
 			}
-			return err
-		}
-		err := fresh()
-		for end := time.Now().Add(40 * time.Second); err != nil && time.Now().Before(end); err = fresh() {
-			time.Sleep(100 * time.Millisecond)
-		}
-		if err != nil {
-			t.Errorf("%s: %v", url, err)
-		}
+			return err == nil
+		})
 	}
 }
 

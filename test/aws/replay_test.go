@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/hls"
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/s3"
 )
 
@@ -142,12 +143,10 @@ func TestGrowingReplay(t *testing.T) {
 	before := w.get("GET", path, nil).playlist(t)
 	record(t, w.video, "cam1", start.Add(time.Minute), 20, 3*time.Second)
 	var after hls.Playlist
-	for deadline := time.Now().Add(30 * time.Second); len(after.Segments) <= len(before.Segments); { // until it is due to look again
-		if time.Now().After(deadline) {
-			t.Fatalf("it does not grow: %d segments", len(after.Segments))
-		}
+	polltest.Until(t, 30*time.Second, "the playlist grows", func() bool { // when it is due to look again
 		after = w.get("GET", path, nil).playlist(t) // of two instances in turn
-	}
+		return len(after.Segments) > len(before.Segments)
+	})
 	if before.Type != hls.Event || after.Type != hls.Event || before.Ended || len(before.Segments) == 0 {
 		t.Fatalf("types %v and %v, ended %v, %d segments", before.Type, after.Type, before.Ended, len(before.Segments))
 	}

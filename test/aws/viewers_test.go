@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/hls/hlstest"
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3put"
 	"github.com/s3cam/s3cam/internal/simcam"
 	"github.com/s3cam/s3cam/uploader"
@@ -114,11 +115,9 @@ func (w *world) film(t *testing.T, cameras map[string]time.Duration) {
 		})
 	}
 	for name := range cameras {
-		for deadline := time.Now().Add(time.Minute); w.get("GET", query("/playlist.m3u8", "camera_id", name), nil).status != http.StatusOK; time.Sleep(200 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s cannot be watched", name)
-			}
-		}
+		polltest.Until(t, time.Minute, name+" can be watched", func() bool {
+			return w.get("GET", query("/playlist.m3u8", "camera_id", name), nil).status == http.StatusOK
+		})
 	}
 }
 

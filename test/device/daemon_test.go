@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/s3cam/s3cam/internal/polltest"
 )
 
 // daemon is an agent that an init script has started.
@@ -36,7 +38,7 @@ func (a *daemon) start() {
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
 	}
-	until(a.t, 10*time.Second, "the daemon listens", func() bool { return a.status().err == nil })
+	polltest.Until(a.t, 10*time.Second, "the daemon listens", func() bool { return a.status().err == nil })
 }
 
 func (a *daemon) kill() {

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
+
+	"github.com/s3cam/s3cam/internal/polltest"
 )
 
 // proc is one process of a player's session.
@@ -54,29 +55,19 @@ func (p *player) agents() (out []proc) {
 	return out
 }
 
-// until polls a condition that other processes bring about, and fails the test when it does not come.
-func until(t testing.TB, limit time.Duration, what string, ok func() bool) bool {
-	t.Helper()
-	for end := time.Now().Add(limit); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Errorf("waited %v in vain: %s", limit, what)
-			return false
-		}
-	}
-	return true
-}
-
 // gone waits until the agent has ended by itself.
-func (p *player) gone(limit time.Duration) bool {
+func (p *player) gone(limit time.Duration) {
 	p.t.Helper()
-	return until(p.t, limit, "the agent ends after the firmware", func() bool { return len(p.session()) == 0 })
+	if !polltest.Within(limit, func() bool { return len(p.session()) == 0 }) {
+		p.t.Errorf("the agent has not ended %v after the firmware", limit)
+	}
 }
 
 // agent waits for one agent other than those in not, and returns its process id.
 func (p *player) agent(limit time.Duration, not ...int) int {
 	p.t.Helper()
 	var pid int
-	until(p.t, limit, "an agent runs", func() bool {
+	polltest.Until(p.t, limit, "an agent runs", func() bool {
 	next:
 		for _, q := range p.agents() {
 			for _, n := range not {

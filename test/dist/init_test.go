@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/s3cam/s3cam/internal/polltest"
 )
 
 const root = "../.."
@@ -83,21 +85,22 @@ func (i *initScript) want(t *testing.T, arg string, code int, text string) {
 // said waits until the agent has written at least n lines that begin with word, and returns the last word of each.
 func (i *initScript) said(t *testing.T, word string, n int) []string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		b, _ := os.ReadFile(i.dir + "/said")
-		var pids []string
-		for line := range strings.Lines(string(b)) {
+	var said []byte
+	var pids []string
+	all := polltest.Within(20*time.Second, func() bool {
+		said, _ = os.ReadFile(i.dir + "/said")
+		pids = nil
+		for line := range strings.Lines(string(said)) {
 			if f := strings.Fields(line); f[0] == word {
 				pids = append(pids, f[1])
 			}
 		}
-		if len(pids) >= n {
-			return pids
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the agent has said only\n%s\nwant %d lines %q", b, n, word)
-		}
+		return len(pids) >= n
+	})
+	if !all {
+		t.Fatalf("the agent has said only\n%s\nwant %d lines %q", said, n, word)
 	}
+	return pids
 }
 
 // shells are those that the script must run in: the one of cameras, and this machine's.
@@ -155,24 +158,16 @@ func TestInitScript(t *testing.T) {
 			i.want(t, "start", 0, "started")
 			pid := i.said(t, "start", 1)[0]
 			i.want(t, "stop", 0, "killed after 2 s")
-			for deadline := time.Now().Add(10 * time.Second); exec.Command("kill", "-0", pid).Run() == nil; time.Sleep(20 * time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatalf("agent %s still runs", pid)
-				}
-			}
+			polltest.Until(t, 10*time.Second, "the agent has ended", func() bool { return exec.Command("kill", "-0", pid).Run() != nil })
 		}},
 		{"gives up on wrong settings", func(t *testing.T, i *initScript) {
 			write(t, i.dir+"/code", "2")
 			i.want(t, "start", 0, "started")
 			i.said(t, "start", 1)
-			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-				if code, _ := i.call("status"); code == 3 {
-					break
-				}
-				if time.Now().After(deadline) {
-					t.Fatal("it still supervises an agent that refuses its settings")
-				}
-			}
+			polltest.Until(t, 10*time.Second, "it leaves an agent alone that refuses its settings", func() bool {
+				code, _ := i.call("status")
+				return code == 3
+			})
 		}},
 		{"does not start with wrong settings", func(t *testing.T, i *initScript) {
 			write(t, i.dir+"/wrong", "")

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/simcam"
 )
 
@@ -169,13 +170,16 @@ func (a *agent) film(ctx context.Context) error {
 func (a *agent) drain(limit time.Duration) agentStatus {
 	a.t.Helper()
 	var s agentStatus
-	until(a.t, limit, "the agent has stored everything", func() bool {
+	stored := polltest.Within(limit, func() bool {
 		var ok bool
 		s, ok = a.ask()
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		return ok && s.Pending == 0 && s.Spooled == 0
 	})
+	if !stored {
+		a.t.Errorf("the agent has not stored everything within %v", limit)
+	}
 	return s
 }
 

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/s3cam/s3cam/internal/polltest"
 )
 
 // cutDisk is a disk with a volatile write cache whose power can be cut: a file in memory that this process serves by FUSE, a loop device over that file, and
@@ -77,17 +79,18 @@ func newCutDisk(t testing.TB, megabytes int) *cutDisk {
 	return d
 }
 
-// unmount waits for the kernel to close the files of processes that were killed.
+// unmounted waits for the kernel to close the files of processes that were killed.
+func unmounted(dir string) (err error) {
+	polltest.Within(5*time.Second, func() bool {
+		err = syscall.Unmount(dir, 0)
+		return !errors.Is(err, syscall.EBUSY)
+	})
+	return err
+}
+
 func unmount(t testing.TB, dir string) {
 	t.Helper()
-	var err error
-	for range 250 {
-		if err = syscall.Unmount(dir, 0); !errors.Is(err, syscall.EBUSY) {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if err != nil {
+	if err := unmounted(dir); err != nil {
 		t.Errorf("unmount: %v", err)
 		syscall.Unmount(dir, syscall.MNT_DETACH)
 	}

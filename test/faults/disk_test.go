@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // disk is a small file system of its own for the server's data: full, or read-only, when the test wants it. Without root it is a folder, and
@@ -101,15 +100,7 @@ func (d *disk) fail() error {
 
 // repair does what has to be done then, with nobody using it: unmount, check, mount.
 func (d *disk) repair() error {
-	err := syscall.Unmount(d.dir, 0)
-	for range 200 { // the kernel may still be closing the files of a process that was killed
-		if !errors.Is(err, syscall.EBUSY) {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-		err = syscall.Unmount(d.dir, 0)
-	}
-	if err != nil {
+	if err := unmounted(d.dir); err != nil {
 		return fmt.Errorf("unmount: %w", err)
 	}
 	out, err := exec.Command("e2fsck", "-f", "-y", d.source).CombinedOutput()

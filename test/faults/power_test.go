@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/s3"
 )
@@ -134,7 +135,7 @@ func powerCuts(t *testing.T, r *rand.Rand, end time.Time) {
 	var running sync.WaitGroup
 	running.Go(func() { l.run(ctx, t, "http://"+s.s3, 6, r.Uint64()) })
 	defer func() { stop(); running.Wait(); s.kill() }()
-	until(t, 30*time.Second, "a segment is acknowledged", func() bool { return len(l.snapshot()) > 0 })
+	polltest.Until(t, 30*time.Second, "a segment is acknowledged", func() bool { return len(l.snapshot()) > 0 })
 	cuts, checked, kept, dropped, extra := 0, 0, 0, 0, 0
 	image := filepath.Join(t.TempDir(), "cut.img")
 	for ; (cuts < 8 || time.Now().Before(end)) && len(l.snapshot()) < mostSegments && !t.Failed(); cuts++ {
@@ -202,7 +203,7 @@ func TestPowerCutsNoticeAStoreThatDoesNotSync(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { l.run(ctx, t, endpoint, 2, r.Uint64()) })
-	until(t, 30*time.Second, "segments are acknowledged", func() bool { return len(l.snapshot()) > 100 })
+	polltest.Until(t, 30*time.Second, "segments are acknowledged", func() bool { return len(l.snapshot()) > 100 })
 	acked := l.snapshot()
 	stop()
 	running.Wait()

@@ -103,18 +103,6 @@ func length(t testing.TB, short time.Duration) time.Duration {
 	return d
 }
 
-// until polls what other processes bring about, and fails the test when it does not come.
-func until(t testing.TB, limit time.Duration, what string, ok func() bool) bool {
-	t.Helper()
-	for end := time.Now().Add(limit); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Errorf("waited %v in vain: %s", limit, what)
-			return false
-		}
-	}
-	return true
-}
-
 // lockedBuffer keeps the last part of what a process says.
 type lockedBuffer struct {
 	mu sync.Mutex

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/wire"
 )
 
@@ -24,14 +25,9 @@ func kill(t *testing.T, pid int, sig syscall.Signal) {
 // gone waits until there is no process of that number, zombies included, since the library reaps its agents.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	for end := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
-		if syscall.Kill(pid, 0) != nil {
-			return
-		}
-		if time.Now().After(end) {
-			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-			t.Fatalf("agent %d is still there: %.100s", pid, b)
-		}
+	if !polltest.Within(limit, func() bool { return syscall.Kill(pid, 0) != nil }) {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		t.Fatalf("agent %d is still there: %.100s", pid, b)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/test/aws/lambdatest"
 )
 
@@ -158,11 +159,7 @@ func TestADeadProcessIsReplacedWithoutFailingACall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); process.Signal(syscall.Signal(0)) == nil; time.Sleep(time.Millisecond) { // until it is gone
-		if time.Now().After(deadline) {
-			t.Fatal("the process did not end")
-		}
-	}
+	polltest.Until(t, 20*time.Second, "the process has ended", func() bool { return process.Signal(syscall.Signal(0)) != nil })
 	if r := invoke(t, f, `{"do":"count"}`); r.ErrorType != "" || !r.Cold || f.Stats().Boots != 2 {
 		t.Fatalf("got %q %s, cold %v, %d boots", r.ErrorType, r.Payload, r.Cold, f.Stats().Boots)
 	}
@@ -206,9 +203,7 @@ func TestOneInstanceTakesCallsOneAfterTheOther(t *testing.T) {
 		_, err := f.Invoke(ctx, []byte(`{"do":"hang"}`))
 		hung <- err
 	}()
-	for f.Stats().Boots == 0 {
-		time.Sleep(time.Millisecond) // polls a process that starts
-	}
+	polltest.Until(t, time.Minute, "the process starts", func() bool { return f.Stats().Boots > 0 })
 	cancel()
 	if err := <-hung; !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller that gives up gets %v", err)
