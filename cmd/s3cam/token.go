@@ -9,6 +9,7 @@ import (
 
 	"github.com/s3cam/s3cam/internal/access"
 	"github.com/s3cam/s3cam/internal/access/token"
+	"github.com/s3cam/s3cam/internal/httpapi"
 )
 
 type tokenCmd struct {
@@ -21,6 +22,8 @@ type tokenMakeCmd struct {
 	Camera []string `required:"" placeholder:"CAMERA" help:"Cameras: an id, yard/* for all that begin so, or *; separate several by commas."`
 	For    seconds  `default:"24h" placeholder:"DURATION" help:"How long it is good, as 24h or a number of seconds."`
 	Clip   bool     `help:"Saving clips is allowed, too."`
+	Start  string   `placeholder:"TIME" help:"Footage from then on only, and nothing live: UTC as \"2026-11-25 09:30:00\", RFC 3339 or Unix seconds."`
+	End    string   `placeholder:"TIME" help:"Up to when the footage may be seen; goes with --start."`
 	Key    string   `placeholder:"ID" help:"Key to sign with. Without it the newest; the first is made when there is none."`
 	JSON   bool     `help:"As JSON."`
 	bookFlags
@@ -32,7 +35,8 @@ with a key of its own, which can be revoked.
 
 Examples:
   s3cam token make --camera gate --for 12h
-  s3cam token make --camera yard/* --clip --for 720h --key website`
+  s3cam token make --camera yard/* --clip --for 720h --key website
+  s3cam token make --camera gate --clip --start "2026-11-25 09:30:00" --end "2026-11-25 09:31:00" --for 336h`
 }
 
 func (c *tokenMakeCmd) Run(g *globals) error {
@@ -43,6 +47,10 @@ func (c *tokenMakeCmd) Run(g *globals) error {
 		if err := access.CheckPattern(camera); err != nil {
 			return usage("--camera: %w", err)
 		}
+	}
+	from, to, err := c.footage()
+	if err != nil {
+		return err
 	}
 	book, err := c.open()
 	if err != nil {
@@ -57,21 +65,56 @@ func (c *tokenMakeCmd) Run(g *globals) error {
 		rights |= token.Clip
 	}
 	expires := time.Now().Add(c.For.d()).Truncate(time.Second).UTC()
-	text, err := token.Make(k, token.Claims{Expires: expires, Cameras: c.Camera, Rights: rights})
+	text, err := token.Make(k, token.Claims{Expires: expires, Cameras: c.Camera, Rights: rights, From: from, To: to})
 	if err != nil {
 		return kinded{err, errUsage}
 	}
 	if c.JSON {
 		return printJSON(g.out, struct {
-			Token   string    `json:"token"`
-			Key     string    `json:"key"`
-			Cameras []string  `json:"cameras"`
-			Expires time.Time `json:"expires"`
-		}{text, k.ID, c.Camera, expires})
+			Token   string     `json:"token"`
+			Key     string     `json:"key"`
+			Cameras []string   `json:"cameras"`
+			Expires time.Time  `json:"expires"`
+			Start   *time.Time `json:"start,omitempty"`
+			End     *time.Time `json:"end,omitempty"`
+		}{text, k.ID, c.Camera, expires, given(from), given(to)})
 	}
 	fmt.Fprintln(g.out, text)
+	if !from.IsZero() {
+		fmt.Fprintf(g.err, "shows footage from %s to %s and nothing live; hold it (s3cam hold add) if it must not be deleted before\n", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
 	fmt.Fprintf(g.err, "good until %s, signed with key %s\n", expires.Format("2006-01-02 15:04:05 UTC"), k.ID)
 	return nil
+}
+
+// footage is what --start and --end say, in whole seconds; zero without them.
+func (c *tokenMakeCmd) footage() (from, to time.Time, err error) {
+	if c.Start == "" && c.End == "" {
+		return from, to, nil
+	}
+	for _, t := range []struct {
+		flag, text string
+		into       *time.Time
+	}{{"--start", c.Start, &from}, {"--end", c.End, &to}} {
+		if t.text == "" {
+			return from, to, usage("%s: a range of footage has a start and an end", t.flag)
+		}
+		if *t.into, err = httpapi.ParseTime(t.text); err != nil {
+			return from, to, usage("%s: %v", t.flag, err)
+		}
+	}
+	from, to = from.Truncate(time.Second), to.Add(time.Second-1).Truncate(time.Second)
+	if !to.After(from) {
+		return from, to, usage("--end: it is not after --start")
+	}
+	return from, to, nil
+}
+
+func given(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 type tokenKeysCmd struct {

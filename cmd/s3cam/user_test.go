@@ -88,6 +88,19 @@ func TestTokensOnTheCommandLine(t *testing.T) {
 	if left := time.Until(c.Expires); err != nil || !c.Allows("yard/a", token.All) || c.Allows("lobby", token.Watch) || left > 90*time.Second || left < 0 {
 		t.Errorf("claims %+v, %v", c, err)
 	}
+	minute := s3cam("token", "make", "--camera", "gate", "--start", "2026-11-25 09:30:00", "--end", "2026-11-25T10:31:00.5+01:00", "--json")
+	if keys, c := (token.Keys{}), (token.Claims{}); minute.code == 0 {
+		var made struct{ Token, Start, End string }
+		err := json.Unmarshal([]byte(minute.out), &made)
+		keys, _ = token.ParseKeys(s3cam("token", "keys", "--secret").out)
+		if c, _ = keys.Check(made.Token, time.Now()); err != nil || c.From.Format(time.RFC3339) != "2026-11-25T09:30:00Z" || c.To.Format(time.RFC3339) != "2026-11-25T09:31:01Z" ||
+			made.Start != "2026-11-25T09:30:00Z" || made.End != "2026-11-25T09:31:01Z" {
+			t.Errorf("a minute: %s %+v, %v", minute.out, c, err)
+		}
+	} else {
+		t.Errorf("a minute: exit %d: %s", minute.code, minute.err)
+	}
+	s3cam("token", "make", "--camera", "gate", "--start", "1", "--end", "2").want(t, 0, "nothing live")
 	s3cam("token", "keys", "--new", "--id", "website").want(t, 0, "key website is made", "website")
 	made := s3cam("token", "make", "--camera", "*", "--json")
 	made.want(t, 0, `"key": "website"`)
@@ -107,6 +120,9 @@ func TestTokensOnTheCommandLine(t *testing.T) {
 	}{
 		{[]string{"token", "make"}, 2, "--camera"},
 		{[]string{"token", "make", "--camera", "gate", "--for", "0"}, 2, "--for 0s"},
+		{[]string{"token", "make", "--camera", "gate", "--start", "1"}, 2, "--end: a range"},
+		{[]string{"token", "make", "--camera", "gate", "--start", "2", "--end", "2"}, 2, "not after --start"},
+		{[]string{"token", "make", "--camera", "gate", "--start", "nine", "--end", "2"}, 2, "--start"},
 		{[]string{"token", "make", "--camera", "g*te"}, 2, "at the end only"},
 		{[]string{"token", "make", "--camera", "gate", "--key", "other"}, 1, "no such key"},
 		{[]string{"token", "make", "--camera", strings.Repeat("c", 1000) + "," + strings.Repeat("d", 1000)}, 2, "2048"},

@@ -494,6 +494,14 @@ func TestSharing(t *testing.T) {
 		{"no camera's name", `{"camera_id":"../x","expires_in":60}`, root, 400, "bad_camera_id"},
 		{"for ever", `{"camera_id":"gate"}`, root, 400, "bad_expires_in"},
 		{"for too long", `{"camera_id":"gate","expires_in":9223372036854775807}`, root, 400, "bad_expires_in"},
+		{"a start without an end", `{"camera_id":"gate","expires_in":60,"start":"2026-11-25T09:00:00Z"}`, root, 400, "bad_end"},
+		{"an end without a start", `{"camera_id":"gate","expires_in":60,"end":"2026-11-25T09:00:00Z"}`, root, 400, "bad_start"},
+		{"an end before the start", `{"camera_id":"gate","expires_in":60,"start":"2026-11-25T09:00:00Z","end":"2026-11-25T08:00:00Z"}`, root, 400, "bad_end"},
+		{"an empty range", `{"camera_id":"gate","expires_in":60,"start":"2026-11-25T09:00:00Z","end":"2026-11-25T10:00:00+01:00"}`, root, 400, "bad_end"},
+		{"a range before 1970", `{"camera_id":"gate","expires_in":60,"start":"1969-11-25T09:00:00Z","end":"2026-11-25T09:00:00Z"}`, root, 400, "bad_start"},
+		{"a range beyond all years", `{"camera_id":"gate","expires_in":60,"start":"2026-11-25T09:00:00Z","end":"9999-12-31T23:59:59.5Z"}`, root, 400, "bad_end"},
+		{"a start in other words", `{"camera_id":"gate","expires_in":60,"start":"nine","end":"2026-11-25T09:00:00Z"}`, root, 400, "bad_start"},
+		{"a start that is a number", `{"camera_id":"gate","expires_in":60,"start":1,"end":2}`, root, 400, "bad_json"},
 		{"a right that is none", `{"camera_id":"gate","expires_in":60,"rights":["admin"]}`, root, 400, "bad_rights"},
 		{"an unknown member", `{"camera_id":"gate","expires_in":60,"role":"admin"}`, root, 400, "bad_json"},
 		{"a form", `camera_id=gate`, root, 415, "unsupported_media_type"},
@@ -512,6 +520,54 @@ func TestSharing(t *testing.T) {
 	}
 	if res := w.do("GET", "/"+made.Playlist, "", nil); res.StatusCode != 401 || code(res) != "token_refused" {
 		t.Errorf("after its key was revoked: %d", res.StatusCode)
+	}
+}
+
+// A minute for the police, and not the whole camera.
+func TestSharingARange(t *testing.T) {
+	w := newWorld(t)
+	carl := with(w.login("carl"))
+	res := w.do("POST", "/share", `{"camera_id":"gate","expires_in":3600,"rights":["watch","clip"],"start":"2026-11-25T10:29:30.5+01:00","end":"2026-11-25T09:30:30.5Z"}`, carl)
+	var made struct {
+		Token, Playlist, Start, End string
+	}
+	if err := json.Unmarshal([]byte(text(res)), &made); err != nil || res.StatusCode != 200 {
+		t.Fatalf("%d, %v", res.StatusCode, err)
+	}
+	if made.Start != "2026-11-25T09:29:30Z" || made.End != "2026-11-25T09:30:31Z" ||
+		made.Playlist != "replay.m3u8?camera_id=gate&start=2026-11-25T09:29:30Z&end=2026-11-25T09:30:31Z&token="+made.Token {
+		t.Errorf("made %+v", made)
+	}
+	if res := w.do("GET", "/"+made.Playlist, "", nil); res.StatusCode != 200 || !strings.Contains(text(res), "segments/gate/2026/11/25/09/30/00.ts?token="+made.Token) {
+		t.Errorf("GET /%s: %d", made.Playlist, res.StatusCode)
+	}
+	if res := w.do("GET", "/playlist.m3u8?camera_id=gate", "", query(made.Token)); res.StatusCode != 403 || code(res) != "live_not_allowed" {
+		t.Errorf("live: %d", res.StatusCode)
+	}
+	if res := w.do("GET", "/replay.m3u8?camera_id=gate&start=2026-11-25T09:29:29Z&end=2026-11-25T09:30:31Z", "", query(made.Token)); res.StatusCode != 403 || code(res) != "outside_range" {
+		t.Errorf("more than the range: %d", res.StatusCode)
+	}
+	const link = `"link":{"cameras":["gate"],"rights":["watch","clip"],"expires":"2026-11-25T13:00:00Z","start":"2026-11-25T09:29:30Z","end":"2026-11-25T09:30:31Z"}`
+	for name, tt := range map[string]struct {
+		edit func(*http.Request)
+		want string
+	}{
+		"the link alone":     {bearer(made.Token), `{"open":false,"name":"","role":"","cameras":["gate"],"share":false,` + link + "}\n"},
+		"logged in too":      {func(r *http.Request) { carl(r); query(made.Token)(r) }, `{"open":false,"name":"carl","role":"viewer","cameras":["gate"],"share":true,` + link + "}\n"},
+		"without":            {carl, `{"open":false,"name":"carl","role":"viewer","cameras":["gate"],"share":true}` + "\n"},
+		"for ever and live":  {query(w.token(time.Hour, token.Watch, "*")), `{"open":false,"name":"","role":"","cameras":["*"],"share":false,"link":{"cameras":["*"],"rights":["watch"],"expires":"2026-11-25T13:00:00Z"}}` + "\n"},
+		"and one that is no": {func(r *http.Request) { carl(r); query(made.Token + "x")(r) }, `{"open":false,"name":"carl","role":"viewer","cameras":["gate"],"share":true}` + "\n"},
+	} {
+		if got := text(w.do("GET", "/session", "", tt.edit)); got != tt.want {
+			t.Errorf("%s: %s want %s", name, got, tt.want)
+		}
+	}
+	if log := w.log.String(); !strings.Contains(log, "footage=\"2026-11-25T09:29:30Z to 2026-11-25T09:30:31Z\"") || strings.Contains(log, made.Token) {
+		t.Errorf("the log says %s", log)
+	}
+	var list struct{ Cameras []struct{ ID, Last string } }
+	if err := json.Unmarshal([]byte(text(w.do("GET", "/cameras", "", query(made.Token)))), &list); err != nil || len(list.Cameras) != 2 || list.Cameras[0].Last != "" {
+		t.Errorf("cameras %+v, %v", list, err)
 	}
 }
 

@@ -185,6 +185,20 @@ func (w *world) token(life time.Duration, rights token.Right, cameras ...string)
 	return text
 }
 
+// ranged makes a token for a range of footage, with all rights.
+func (w *world) ranged(from, to time.Time, cameras ...string) string {
+	w.t.Helper()
+	k, err := w.book.Signer("")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text, err := token.Make(k, token.Claims{Expires: w.time().Add(365 * 24 * time.Hour), Cameras: cameras, Rights: token.All, From: from, To: to})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return text
+}
+
 func bearer(token string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
 }

@@ -52,6 +52,8 @@ func TestAuthorizationMatrix(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	old := w.token(time.Minute, token.All, "*")
 	good, clips, other, all := w.token(year, token.Watch, "gate"), w.token(year, token.Clip, "gate"), w.token(year, token.All, "yard/*"), w.token(year, token.All, "*")
+	nine := time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
+	within, before9 := w.ranged(nine, nine.Add(time.Hour), "gate"), w.ranged(nine.Add(-time.Hour), nine, "gate")
 	foreign, _ := token.NewKey("foreign")
 	forged, err := token.Make(foreign, token.Claims{Expires: w.time().Add(year), Cameras: []string{"*"}, Rights: token.All})
 	if err != nil {
@@ -90,6 +92,10 @@ func TestAuthorizationMatrix(t *testing.T) {
 		{"token revoked", bearer(revoked)},
 		{"token twice", func(r *http.Request) { query(all)(r); query(all)(r) }},
 		{"admin with a bad token", func(r *http.Request) { with(root)(r); query(forged)(r) }},
+		{"token for the range", query(within)},
+		{"token for a range before", bearer(before9)},
+		{"viewer with right and a range", func(r *http.Request) { with(anna)(r); query(before9)(r) }},
+		{"viewer without but a range", func(r *http.Request) { with(bob)(r); query(within)(r) }},
 	}
 	const (
 		times = "&start=2026-11-25T09:00:00Z&end=2026-11-25T10:00:00Z"
@@ -98,21 +104,22 @@ func TestAuthorizationMatrix(t *testing.T) {
 	)
 	// In the order of callers.
 	const (
-		watch  = "401 ok 403 ok ok 401 401 401 401 ok ok 403 ok 403 401 401 401 401 401 ok"
-		clip   = "401 ok 403 ok ok 401 401 401 401 403 403 ok ok 403 401 401 401 401 401 ok"
-		yard   = "401 403 ok 403 ok 401 401 401 401 403 403 403 ok ok 401 401 401 401 401 ok"
-		public = "ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok"
-		list   = "ok ok ok ok ok ok ok ok ok ok ok ok ok ok 401 401 401 401 401 ok"
-		self   = "401 ok ok ok ok 401 401 401 401 ok ok ok ok ok 401 401 401 401 401 ok"
-		shares = "401 403 403 ok ok 401 401 401 401 401 401 401 401 401 401 401 401 401 401 ok"
-		own    = "login ok ok ok ok login login login login login login login login login login login login login login ok"
-		never  = "403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403"
+		live   = "401 ok 403 ok ok 401 401 401 401 ok ok 403 ok 403 401 401 401 401 401 ok 403 403 ok 403"
+		watch  = "401 ok 403 ok ok 401 401 401 401 ok ok 403 ok 403 401 401 401 401 401 ok ok 403 ok ok"
+		clip   = "401 ok 403 ok ok 401 401 401 401 403 403 ok ok 403 401 401 401 401 401 ok ok 403 ok ok"
+		yard   = "401 403 ok 403 ok 401 401 401 401 403 403 403 ok ok 401 401 401 401 401 ok 403 403 403 ok"
+		public = "ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok ok"
+		list   = "ok ok ok ok ok ok ok ok ok ok ok ok ok ok 401 401 401 401 401 ok ok ok ok ok"
+		self   = "401 ok ok ok ok 401 401 401 401 ok ok ok ok ok 401 401 401 401 401 ok ok ok ok ok"
+		shares = "401 403 403 ok ok 401 401 401 401 401 401 401 401 401 401 401 401 401 401 ok 401 401 403 403"
+		own    = "login ok ok ok ok login login login login login login login login login login login login login login ok login login ok ok"
+		never  = "403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403 403"
 	)
 	routes := []struct{ method, target, body, want string }{
-		{"GET", "/playlist.m3u8?camera_id=gate", "", watch},
-		{"HEAD", "/playlist.m3u8?camera_id=gate", "", watch},
-		{"GET", "/playlist.m3u8?camera_id=/gate/", "", watch},
-		{"GET", "/playlist.m3u8?camera_id=g%61te", "", watch},
+		{"GET", "/playlist.m3u8?camera_id=gate", "", live},
+		{"HEAD", "/playlist.m3u8?camera_id=gate", "", live},
+		{"GET", "/playlist.m3u8?camera_id=/gate/", "", live},
+		{"GET", "/playlist.m3u8?camera_id=g%61te", "", live},
 		{"GET", "/replay.m3u8?camera_id=gate" + times, "", watch},
 		{"GET", "/coverage?camera_id=gate" + times, "", watch},
 		{"GET", "/segments/gate" + ts, "", watch},

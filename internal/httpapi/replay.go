@@ -49,7 +49,11 @@ func (h *handler) replay(w *response, r *http.Request) error {
 	now := h.cfg.Now()
 	uri := relativeURI(camera, h.segmentQuery(r))
 	cacheControl := h.openCache()
-	signer, err := h.replaySigner(ctx, now, rangeLength(start, end, &p)+replayMargin, &p)
+	needed := rangeLength(start, end, &p) + replayMargin
+	var signer Presigner
+	if g.Until.IsZero() || !now.Add(needed).After(g.Until) { // a signed URL asks nobody whether its reader still may
+		signer, err = h.replaySigner(ctx, now, needed, &p)
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("replay of %s: sign: %w", camera, err)

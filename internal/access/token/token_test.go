@@ -105,6 +105,16 @@ func TestCheck(t *testing.T) {
 		{"an end beyond all years", payload(`{"k":"a","x":9223372036854775807,"c":["*"],"r":"w"}`), now, token.Keys{a}, token.ErrRefused},
 		{"something behind the JSON", payload(`{"k":"a","x":%d,"c":["*"],"r":"w"}{}`, future), now, token.Keys{a}, token.ErrRefused},
 		{"no JSON", payload("hello"), now, token.Keys{a}, token.ErrRefused},
+		{"a range with a start alone", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":1764060000}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"a range with an end alone", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","t":1764060000}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"an empty range", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":1764060000,"t":1764060000}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"a range backwards", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":1764060060,"t":1764060000}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"a range of nothing", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":0,"t":0}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"a range before 1970", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":-1,"t":1764060000}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"a range beyond all years", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":0,"t":9223372036854775807}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"a range that no number holds", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":0,"t":9223372036854775808}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"a range with fractions", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":1.5,"t":2.5}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"a range in words", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":"1","t":"2"}`, future), now, token.Keys{a}, token.ErrRefused},
 		{"an empty secret", signed(token.Key{}, "s3t1", fmt.Sprintf(`{"k":"a","x":%d,"c":["*"],"r":"w"}`, future)), now, token.Keys{{ID: "a"}}, token.ErrRefused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,6 +151,33 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// The bounds are widened to whole seconds, so that nothing that somebody wanted to show is missing.
+func TestATokenForARangeOfFootage(t *testing.T) {
+	from := time.Date(2025, 11, 25, 8, 40, 0, 999, time.UTC)
+	text, err := token.Make(testKey("a"), token.Claims{Expires: now.Add(time.Hour), Cameras: []string{"cam1"}, Rights: token.All, From: from, To: from.Add(time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := signed(testKey("a"), "s3t1", `{"k":"a","x":1795611600,"c":["cam1"],"r":"wc","f":1764060000,"t":1764060061}`); text != want {
+		t.Errorf("got  %s\nwant %s", text, want)
+	}
+	c, err := token.Keys{testKey("a")}.Check(text, now)
+	if err != nil || !c.Bounded() || !c.From.Equal(from.Truncate(time.Second)) || !c.To.Equal(from.Truncate(time.Second).Add(61*time.Second)) {
+		t.Errorf("claims %+v, %v", c, err)
+	}
+	if c, err := (token.Keys{testKey("a")}).Check(good(t), now); err != nil || c.Bounded() {
+		t.Errorf("a token without a range has one: %+v, %v", c, err)
+	}
+	// Who takes the range out, or moves it, has another text than was signed.
+	part := strings.Split(text, ".")
+	for _, p := range []string{`{"k":"a","x":1795611600,"c":["cam1"],"r":"wc"}`, `{"k":"a","x":1795611600,"c":["cam1"],"r":"wc","f":0,"t":1764060061}`} {
+		forged := part[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(p)) + "." + part[2]
+		if _, err := (token.Keys{testKey("a")}).Check(forged, now); !errors.Is(err, token.ErrRefused) {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+}
+
 func TestMakeRefusesWhatCheckWould(t *testing.T) {
 	k, ok := testKey("a"), token.Claims{Expires: now, Cameras: []string{"c"}, Rights: token.Watch}
 	for _, tt := range []struct {
@@ -153,6 +190,12 @@ func TestMakeRefusesWhatCheckWould(t *testing.T) {
 		{"no end", k, func(c *token.Claims) { c.Expires = time.Time{} }},
 		{"too many cameras", k, func(c *token.Claims) { c.Cameras = strings.Split(strings.Repeat("c,", token.MaxCameras)+"c", ",") }},
 		{"too long", k, func(c *token.Claims) { c.Cameras = []string{strings.Repeat("c", token.MaxBytes)} }},
+		{"a range without end", k, func(c *token.Claims) { c.From = now }},
+		{"a range without start", k, func(c *token.Claims) { c.To = now }},
+		{"a range backwards", k, func(c *token.Claims) { c.From, c.To = now, now.Add(-time.Minute) }},
+		{"an empty range", k, func(c *token.Claims) { c.From, c.To = now, now }},
+		{"a range before 1970", k, func(c *token.Claims) { c.From, c.To = time.Unix(-1, 0), now }},
+		{"a range beyond all years", k, func(c *token.Claims) { c.From, c.To = now, time.Unix(253402300799, 1) }},
 		{"a short secret", token.Key{ID: "a", Secret: []byte("short")}, func(*token.Claims) {}},
 		{"a bad id", token.Key{ID: "a.b", Secret: k.Secret}, func(*token.Claims) {}},
 	} {
@@ -244,6 +287,8 @@ func FuzzCheck(f *testing.F) {
 	f.Add(good(f))
 	f.Add("s3t1..")
 	f.Add(signed(testKey("a"), "s3t1", `{"k":"a","x":4000000000,"c":["*"],"r":"w","more":1}`))
+	f.Add(signed(testKey("a"), "s3t1", `{"k":"a","x":4000000000,"c":["*"],"r":"w","f":1764060000,"t":1764060060}`))
+	f.Add(signed(testKey("a"), "s3t1", `{"k":"a","x":4000000000,"c":["*"],"r":"w","f":-1,"t":9223372036854775807}`))
 	f.Add(signed(testKey("b"), "s3t1", `{"k":"a","x":4000000000,"c":["*"],"r":"w"}`))
 	keys := token.Keys{testKey("a")}
 	genuine := good(f)
@@ -252,12 +297,43 @@ func FuzzCheck(f *testing.F) {
 		if err == nil && (c.Key != "a" || len(c.Cameras) == 0 || c.Rights == 0 || !c.Expires.After(now)) {
 			t.Fatalf("a good token with claims %+v", c)
 		}
+		if c.Bounded() && (err != nil && !errors.Is(err, token.ErrExpired) || c.From.Unix() < 0 || !c.To.After(c.From) || c.To.Year() > 9999) {
+			t.Fatalf("a range of %v to %v, %v", c.From, c.To, err)
+		}
 		if err == nil && text != genuine { // nobody guesses a signature: it must be one that was made with the secret
 			part := strings.Split(text, ".")
 			b, _ := base64.RawURLEncoding.DecodeString(part[1])
 			if signed(testKey("a"), "s3t1", string(b)) != text {
 				t.Fatalf("%q was accepted", text)
 			}
+		}
+	})
+}
+
+// FuzzPayload signs whatever payload, as another version of this program might: what is accepted is sane, and stays the same when it
+// is made anew.
+func FuzzPayload(f *testing.F) {
+	f.Add(`{"k":"a","x":4000000000,"c":["cam1","yard/*"],"r":"wc"}`)
+	f.Add(`{"k":"a","x":4000000000,"c":["*"],"r":"w","f":1764060000,"t":1764060060}`)
+	f.Add(`{"k":"a","x":4000000000,"c":["*"],"r":"c","f":null,"t":1}`)
+	f.Add(`{"K":"a","x":4e9,"c":["*"],"r":"w","f":1,"f":2,"T":3}`)
+	keys := token.Keys{testKey("a")}
+	f.Fuzz(func(t *testing.T, payload string) {
+		c, err := keys.Check(signed(testKey("a"), "s3t1", payload), now)
+		if err != nil {
+			return
+		}
+		if c.Bounded() && (c.From.Unix() < 0 || !c.To.After(c.From) || c.To.Year() > 9999) {
+			t.Fatalf("%s: a range of %v to %v", payload, c.From, c.To)
+		}
+		text, err := token.Make(testKey("a"), c)
+		if err != nil && len(payload) < 500 {
+			t.Fatalf("%s: cannot be made: %v", payload, err)
+		} else if err != nil {
+			return // escapes may make it longer
+		}
+		if again, err := keys.Check(text, now); err != nil || !reflect.DeepEqual(again, c) {
+			t.Fatalf("%s: %+v, made anew %+v, %v", payload, c, again, err)
 		}
 	})
 }
