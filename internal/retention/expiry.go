@@ -29,7 +29,10 @@ func (k *Keeper) Expiry(camera string, now time.Time) (boundary time.Time, held 
 		rules = Rules{}
 	}
 	limits := rules.For(camera, k.cfg.Default)
-	if limits.Age > 0 {
+	k.mu.Lock()
+	refused := k.stats.ClockRefused
+	k.mu.Unlock()
+	if limits.Age > 0 && !refused {
 		boundary = now.Add(-limits.Age + min(limits.Age/4, time.Hour)).UTC()
 	}
 	k.mu.Lock()

@@ -13,7 +13,7 @@ import (
 )
 
 // Deleter removes objects by key and returns how many there were, and of how many keys it knows what became. One that is not
-// there is no error. *s3server.Bucket is one.
+// there is no error. *s3server.Bucket is one. An error may wrap *Refused, or ErrBusy.
 type Deleter interface {
 	DeleteKeys(ctx context.Context, keys []string) (removed, done int, err error)
 }
@@ -36,13 +36,14 @@ const (
 	DefaultGuardEvery = 10 * time.Second
 	DefaultMinAge     = 10 * time.Minute
 	DefaultMaxSilence = 72 * time.Hour
+	DefaultDoubt      = 24 * time.Hour
 	DefaultMaxDeletes = 20000
 	DefaultMaxRound   = 20 * time.Second
 	DefaultRate       = 1000
 
 	aheadMost   = day  // of a camera's clock before that of this machine
 	inodeShare  = 0.01 // of all inodes are kept free, too
-	batch       = 100  // deletes between two looks at holds and disk
+	batch       = 100  // default of Config.Batch, and of the disk guard
 	afterMore   = time.Second
 	afterError  = time.Minute
 	complainAt  = time.Hour   // how often the same is logged
@@ -72,9 +73,14 @@ type Config struct {
 	GuardEvery time.Duration // between looks at the disk. Default DefaultGuardEvery
 	MinAge     time.Duration // before a camera's newest segment: never deleted for bytes or disk. Default DefaultMinAge
 	MaxSilence time.Duration // see the package comment. Default DefaultMaxSilence
+	Doubt      time.Duration // how long age limits rest after the clock has jumped ahead. Default DefaultDoubt
 	MaxDeletes int           // per round. Default DefaultMaxDeletes
 	MaxRound   time.Duration // longest round. Default DefaultMaxRound
+	Batch      int           // deletes between two looks at the holds, at most. Default 100
 	Rate       int           // deletes per second but for the disk guard. Default DefaultRate; negative: without pauses
+
+	// Clock remembers the clock between two processes; nil: it is not known to have jumped while none ran.
+	Clock ClockStore
 
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // nil discards
@@ -90,6 +96,12 @@ type Keeper struct {
 	swept  bool
 	resume string // camera at which the last round stopped
 	guard  guardState
+	fails  int // rounds in a row that have failed
+
+	clock        Clock // as the last round left it
+	clockRead    bool
+	clockWritten time.Time
+	lastNow      time.Time // of the last round, with the reading of a clock that does not step
 
 	mu       sync.Mutex // of what follows; held for moments
 	stats    Stats
@@ -105,6 +117,7 @@ type Keeper struct {
 type Stats struct {
 	Rounds, Failed     int64
 	Deleted            map[Reason]Count
+	Refused            int64 // deletions that the store has refused; each is counted again when it is tried again
 	FoldersRemoved     int64
 	LastRound          time.Time // end of the last one that went through
 	LastError          string    // of the last round; empty when it went through
@@ -157,12 +170,19 @@ func New(cfg Config) (*Keeper, error) {
 	def(&cfg.GuardEvery, DefaultGuardEvery, "GuardEvery")
 	def(&cfg.MinAge, DefaultMinAge, "MinAge")
 	def(&cfg.MaxSilence, DefaultMaxSilence, "MaxSilence")
+	def(&cfg.Doubt, DefaultDoubt, "Doubt")
 	def(&cfg.MaxRound, DefaultMaxRound, "MaxRound")
 	if cfg.MaxDeletes == 0 {
 		cfg.MaxDeletes = DefaultMaxDeletes
 	}
 	if cfg.Rate == 0 {
 		cfg.Rate = DefaultRate
+	}
+	if cfg.Batch == 0 {
+		cfg.Batch = batch
+	}
+	if cfg.Batch < 0 {
+		bad("Batch is negative")
 	}
 	if cfg.Rules == nil {
 		cfg.Rules = func() (Rules, error) { return Rules{}, nil }
@@ -222,7 +242,11 @@ func (k *Keeper) ruleRound(ctx context.Context) time.Duration {
 		if errors.Is(err, ErrClock) {
 			break
 		}
-		return min(afterError, k.cfg.Interval)
+		// What is refused for good would otherwise have everything listed each minute, which is to be paid for.
+		k.fails = min(k.fails+1, 20)
+		return min(afterError<<(k.fails-1), k.cfg.Interval)
+	default:
+		k.fails = 0
 	}
 	if rep.More {
 		return afterMore

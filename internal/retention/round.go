@@ -62,6 +62,7 @@ type pass struct {
 	freed   int64            // bytes on disk that are, or would be, free by this round
 	inodes  int64
 	stopped bool
+	refused map[string]bool // cameras of which the store has refused segments
 	errs    []error
 	failed  int
 }
@@ -87,7 +88,7 @@ func (k *Keeper) Round(ctx context.Context, opt Options) (Report, error) {
 func (k *Keeper) round(ctx context.Context, opt Options, byRules, byDisk bool) (Report, error) {
 	k.turn.Lock()
 	defer k.turn.Unlock()
-	p := &pass{k: k, opt: opt, started: k.cfg.Now(), groups: map[groupKey]int{}, gone: map[string]int64{}}
+	p := &pass{k: k, opt: opt, started: k.cfg.Now(), groups: map[groupKey]int{}, gone: map[string]int64{}, refused: map[string]bool{}}
 	err := p.run(ctx, byRules, byDisk)
 	if opt.DryRun {
 		clear(k.stocks) // they count what would be gone as gone
@@ -210,7 +211,7 @@ func (p *pass) note(ctx context.Context, c camera, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &fatal):
+	case errors.As(err, &fatal), errors.Is(err, ErrBusy):
 		return err
 	}
 	if p.failed++; len(p.errs) < 3 {
@@ -234,52 +235,6 @@ func (p *pass) holds() ([]Hold, error) {
 	return holds, nil
 }
 
-// checkClock looks for one segment whose time shows that the clock of this machine can be right.
-func (p *pass) checkClock(ctx context.Context, cameras []camera) error {
-	k, now := p.k, p.started
-	oldest, latest := now.Add(-k.cfg.MaxSilence).Unix(), now.Add(aheadMost).Unix()
-	k.mu.Lock()
-	seen := k.seen
-	k.mu.Unlock()
-	if seen >= oldest && seen <= latest {
-		return nil
-	}
-	for _, c := range cameras {
-		found := false
-		err := k.list(ctx, c, oldest, 1, func(s seg) bool {
-			if found = s.at <= latest; found {
-				seen = s.at
-			}
-			return false
-		})
-		if err != nil {
-			return fmt.Errorf("retention: %w", err)
-		}
-		if found {
-			k.mu.Lock()
-			k.seen = seen
-			k.mu.Unlock()
-			return nil
-		}
-	}
-	var newest seg
-	any := false
-	for _, c := range cameras {
-		s, ok, err := k.newest(ctx, c)
-		if err != nil {
-			return fmt.Errorf("retention: %w", err)
-		}
-		if ok && (!any || s.at > newest.at) {
-			newest, any = s, true
-		}
-	}
-	if !any {
-		return nil
-	}
-	return fmt.Errorf("%w: it says %s, the newest footage of all cameras is from %s; limits by days are not applied until a camera records again or the clock is right",
-		ErrClock, now.UTC().Format(time.DateTime), time.Unix(newest.at, 0).UTC().Format(time.DateTime))
-}
-
 func (p *pass) age(ctx context.Context, c camera, keep time.Duration) error {
 	cut := ceil(p.started.Add(-keep))
 	holds, err := p.holds()
@@ -288,7 +243,7 @@ func (p *pass) age(ctx context.Context, c camera, keep time.Duration) error {
 	}
 	q := &queue{k: p.k, camera: c, spans: span{always.from, cut}.without(protected(holds, c.id))}
 	err = p.drain(ctx, q, ByAge, "older than "+AgeText(keep), func() bool { return false })
-	if err == nil && !p.stopped {
+	if err == nil && !p.stopped && !p.refused[c.id] { // what was refused counts as the camera's oldest
 		p.gone[c.id] = cut
 	}
 	return err
@@ -345,7 +300,7 @@ func (p *pass) bytes(ctx context.Context, c camera, limit int64) error {
 		if err != nil {
 			return err
 		}
-		if q.taken {
+		if q.taken && !p.refused[c.id] {
 			p.gone[c.id] = last + 1
 		}
 		if need > 0 && !p.stopped {
@@ -363,7 +318,7 @@ func (p *pass) bytes(ctx context.Context, c camera, limit int64) error {
 func (p *pass) drain(ctx context.Context, q *queue, reason Reason, why string, enough func() bool, took ...func(seg)) error {
 	for !p.stopped && !enough() {
 		var items []item
-		for len(items) < batch && !enough() {
+		for len(items) < p.k.cfg.Batch && !enough() {
 			s, ok, err := q.peek(ctx)
 			if err != nil {
 				return err
@@ -423,6 +378,14 @@ func (p *pass) delete(ctx context.Context, items []item, reason Reason) error {
 	removed, done := len(keys), len(keys)
 	if !p.opt.DryRun {
 		removed, done, err = k.cfg.Delete.DeleteKeys(ctx, keys)
+	}
+	var refused *Refused
+	if errors.As(err, &refused) && len(refused.Keys) > 0 {
+		if items, keys, err = p.refuse(items, keys, done, refused); err != nil {
+			p.count(items, keys, reason, removed)
+			return err
+		}
+		done = len(items)
 	}
 	p.count(items[:done], keys, reason, removed)
 	if err != nil {

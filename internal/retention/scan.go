@@ -202,13 +202,14 @@ func (q *queue) peek(ctx context.Context) (seg, bool, error) {
 	for len(q.buf) == 0 && len(q.spans) > 0 {
 		s := &q.spans[0]
 		over := true
-		err := q.k.list(ctx, q.camera, s.from, chunk, func(x seg) bool {
+		n := max(chunk, q.k.cfg.Batch)
+		err := q.k.list(ctx, q.camera, s.from, n, func(x seg) bool {
 			if x.at >= s.to {
 				return false
 			}
 			q.buf = append(q.buf, x)
 			s.from = x.at + 1
-			over = len(q.buf) < chunk
+			over = len(q.buf) < n
 			return over
 		})
 		if err != nil {

@@ -5,8 +5,8 @@ package standalone
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/s3cam/s3cam/internal/retention"
@@ -46,63 +46,69 @@ func KeeperConfig(dir string, r Retention, store interface {
 	if err != nil {
 		return retention.Config{}, err
 	}
-	return retention.Config{
+	clock, err := state.Open[retention.Clock](filepath.Join(dir, retention.ClockFile))
+	if err != nil {
+		return retention.Config{}, err
+	}
+	cfg := retention.Config{
 		Store: store, Delete: store, Default: r.Default, Reserve: r.KeepFree, Interval: r.Interval,
 		Rules: rules.Get,
 		Holds: func() ([]retention.Hold, error) {
 			h, err := holds.Get()
 			return h.Holds, err
 		},
-	}, nil
+		Clock: clock,
+	}
+	if _, remote := store.(RemoteBucket); remote {
+		cfg.Rate, cfg.Batch, cfg.MaxRound, cfg.MaxDeletes = externalRate, externalBatch, externalMaxRound, externalMaxDeletes
+		if cfg.Interval == 0 {
+			cfg.Interval = externalInterval
+		}
+	}
+	return cfg, nil
 }
 
-// Bounds of deleting from an external store.
+// Bounds of deleting from an external store. A round lists the folders of all cameras, which takes longer there than here and is paid for.
 const (
-	externalInterval = time.Hour
-	externalRate     = 100 // deletes per second
-	externalAtOnce   = 8
+	externalInterval   = time.Hour
+	externalRate       = 1500 // deletes per second; 450 cameras with segments of 3 s need 150
+	externalBatch      = s3.MaxDeleteKeys
+	externalMaxRound   = 10 * time.Minute
+	externalMaxDeletes = 500_000
 )
 
-// RemoteBucket is an external store that deletes several keys at a time.
+// RemoteBucket is an external store that deletes many keys at a time.
 type RemoteBucket struct{ *s3.Client }
 
 // DeleteKeys deletes keys. S3 does not say whether there was an object.
 func (b RemoteBucket) DeleteKeys(ctx context.Context, keys []string) (removed, done int, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	gone := make([]bool, len(keys))
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range min(externalAtOnce, len(keys)) {
-		workers.Go(func() {
-			for i := range next {
-				if err := b.Delete(ctx, keys[i]); err != nil {
-					cancel(err)
-					continue
-				}
-				gone[i] = true
-			}
-		})
-	}
-	for i := range keys {
-		select {
-		case next <- i:
-			continue
-		case <-ctx.Done():
+	res, err := b.DeleteObjects(ctx, keys)
+	done = res.Done
+	if err != nil {
+		if len(res.Refused) > 0 {
+			done = min(done, res.Refused[0].Index)
 		}
-		break
+		if errors.Is(err, s3.ErrThrottled) {
+			err = fmt.Errorf("%w: %w", retention.ErrBusy, err)
+		}
+		return done, done, err
 	}
-	close(next)
-	workers.Wait()
-	for done < len(gone) && gone[done] {
-		done++
+	if len(res.Refused) == 0 {
+		return done, done, nil
 	}
-	for _, g := range gone {
-		if g {
-			removed++
+	refused := &retention.Refused{Keys: make(map[int]error, len(res.Refused)), Err: &res.Refused[0]}
+	busy := 0
+	for i := range res.Refused {
+		r := &res.Refused[i]
+		refused.Keys[r.Index] = r
+		if errors.Is(r, s3.ErrThrottled) {
+			busy++
 		}
 	}
-	return removed, done, context.Cause(ctx)
+	if busy == len(keys) {
+		return 0, 0, fmt.Errorf("%w: %w", retention.ErrBusy, refused.Err)
+	}
+	return done - len(res.Refused), done, refused
 }
 
 // keeping is what is running of it.
@@ -126,10 +132,6 @@ func (s *server) openRetention(pc *playback.Config) error {
 		}
 	} else {
 		cfg, err = KeeperConfig(dir, r, RemoteBucket{s.client})
-		cfg.Rate = externalRate
-		if cfg.Interval == 0 {
-			cfg.Interval = externalInterval
-		}
 	}
 	if err != nil {
 		return dataError(dir, err)
