@@ -237,6 +237,20 @@ func TestLimiterForgetsNothingAndStaysSmall(t *testing.T) {
 	}
 }
 
+// A clock that was ahead, as one without a battery at the start, and was set right then, locks nobody out for the difference.
+func TestTheLimiterAfterAStepOfTheClock(t *testing.T) {
+	l, now := access.NewLimiter(3, time.Minute), time.Now()
+	for range 4 {
+		l.Take("a", now.AddDate(1, 0, 0))
+	}
+	if wait := l.Take("a", now); wait <= 0 || wait > time.Minute {
+		t.Errorf("after a step back by a year: wait %v, want at most that of one who guessed just now", wait)
+	}
+	if l.Take("a", now.Add(time.Minute)) != 0 {
+		t.Error("still refused a minute later")
+	}
+}
+
 func TestASessionOutlivesARestartButNotItsTime(t *testing.T) {
 	w := newWorld(t)
 	c := w.login("anna")
@@ -253,6 +267,21 @@ func TestASessionOutlivesARestartButNotItsTime(t *testing.T) {
 	w.wait(10 * 24 * time.Hour)
 	if res := w.do("GET", "/session", "", with(c)); res.StatusCode != 401 {
 		t.Errorf("after its life: %d", res.StatusCode)
+	}
+}
+
+// A session that was opened while the clock was years ahead ends in its time, counted from its next use.
+func TestASessionFromTheFuture(t *testing.T) {
+	w := newWorld(t)
+	w.wait(20 * 365 * 24 * time.Hour)
+	anna := with(w.login("anna"))
+	w.wait(-20 * 365 * 24 * time.Hour)
+	if res := w.do("GET", "/session", "", anna); res.StatusCode != 200 {
+		t.Fatalf("after the clock was set right: %d", res.StatusCode)
+	}
+	w.wait(access.SessionIdle + time.Hour)
+	if res := w.do("GET", "/session", "", anna); res.StatusCode != 401 {
+		t.Errorf("unused for longer than a session lasts: %d", res.StatusCode)
 	}
 }
 

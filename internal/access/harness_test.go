@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +63,7 @@ func (site) ServeHTTP(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteS
 
 // world is a server with people, and a clock to turn.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	book *access.Book
 	acc  *access.Access
@@ -89,7 +90,7 @@ func (w *world) wait(d time.Duration) {
 const password = "correct horse"
 
 // newWorld has the people root (admin), anna (gate), bob (yard/*) and carl (gate, makes links); lobby is public.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := emptyWorld(t, access.Config{Public: []string{"lobby"}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}})
 	for _, p := range []access.Person{
 		{Name: "root", Role: access.Admin}, {Name: "anna", Role: access.Viewer, Cameras: []string{"gate"}},
@@ -102,7 +103,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func emptyWorld(t *testing.T, cfg access.Config) *world {
+func emptyWorld(t testing.TB, cfg access.Config) *world {
 	w := &world{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC), cfg: cfg}
 	w.restart()
 	return w
@@ -183,6 +184,22 @@ func (w *world) token(life time.Duration, rights token.Right, cameras ...string)
 		w.t.Fatal(err)
 	}
 	return text
+}
+
+// edit changes the book's file, as an owner with an editor.
+func (w *world) edit(change func(string) string) {
+	w.t.Helper()
+	before, err := os.ReadFile(w.book.Path())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	after := change(string(before))
+	if after == string(before) {
+		w.t.Fatal("the edit changes nothing")
+	}
+	if err := os.WriteFile(w.book.Path(), []byte(after), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // ranged makes a token for a range of footage, with all rights.

@@ -34,8 +34,12 @@ func (l *limiter) take(key string, now time.Time) (wait time.Duration) {
 	s, t := l.slot(key), now.UnixNano()
 	for {
 		old := s.Load()
-		next := max(old, t) + int64(l.every)
-		if over := next - t - l.burst*int64(l.every); over > 0 {
+		full := t + l.burst*int64(l.every)
+		next := min(max(old, t), full) + int64(l.every) // it is beyond full only when the clock was set back since
+		if over := next - full; over > 0 {
+			if old > full {
+				s.CompareAndSwap(old, full)
+			}
 			return time.Duration(over)
 		}
 		if s.CompareAndSwap(old, next) {

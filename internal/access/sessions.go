@@ -114,14 +114,17 @@ func (s *sessions) find(id string, now time.Time) (session, bool, error) {
 	return x, ok && now.Before(x.expires()), err
 }
 
-// touch notes that a session is in use, now and then.
+// touch notes that a session is in use, now and then. What seems to be from the future, after a step of the clock, is from now on.
 func (s *sessions) touch(id string, x session, now time.Time) error {
-	if now.Sub(x.Seen) < seenStep {
+	if now.Sub(x.Seen).Abs() < seenStep && now.Sub(x.Created) > -seenStep {
 		return nil
 	}
 	return s.file.Update(func(all *map[string]session) error {
 		if x, ok := (*all)[id]; ok {
 			x.Seen = now.UTC().Truncate(time.Second)
+			if x.Created.After(x.Seen) {
+				x.Created = x.Seen
+			}
 			(*all)[id] = x
 		}
 		return nil
