@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/deploy"
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 // archiveFinder looks for the zip with the functions.
@@ -32,7 +33,7 @@ func (f archiveFinder) find(ctx context.Context, architecture string) (string, e
 	if f.dir != "" {
 		path := filepath.Join(f.dir, name)
 		if _, err := os.Stat(path); err != nil {
-			return "", kinded{withHint(fmt.Errorf("--assets: %w", err), "it must be the directory with %s", name), errUsage}
+			return "", kinded{hint.With(fmt.Errorf("--assets: %w", err), "it must be the directory with %s", name), errUsage}
 		}
 		return path, nil
 	}
@@ -57,18 +58,18 @@ func (f archiveFinder) find(ctx context.Context, architecture string) (string, e
 		}
 		return path, nil
 	}
-	hint := "download " + name + " of this release and put it beside the program, or name its directory with --assets"
+	get := "download " + name + " of this release and put it beside the program, or name its directory with --assets"
 	if source == "" {
-		return "", withHint(fmt.Errorf("the functions, %s, are neither beside this program nor in build/lambda", name), "%s; in the source tree with Go installed they are built", hint)
+		return "", hint.With(fmt.Errorf("the functions, %s, are neither beside this program nor in build/lambda", name), "%s; in the source tree with Go installed they are built", get)
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		return "", withHint(fmt.Errorf("the functions, %s, are not built, and there is no Go on PATH to build them", name), "install Go, or %s", hint)
+		return "", hint.With(fmt.Errorf("the functions, %s, are not built, and there is no Go on PATH to build them", name), "install Go, or %s", get)
 	}
 	f.say("building the functions with scripts/lambda-build.sh")
 	cmd := exec.CommandContext(ctx, filepath.Join(source, "scripts", "lambda-build.sh"))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = source, f.errs, f.errs
 	if err := cmd.Run(); err != nil {
-		return "", withHint(fmt.Errorf("scripts/lambda-build.sh: %w", err), "%s", hint)
+		return "", hint.With(fmt.Errorf("scripts/lambda-build.sh: %w", err), "%s", get)
 	}
 	path := filepath.Join(source, "build", "lambda", name)
 	if _, err := os.Stat(path); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	template "github.com/s3cam/s3cam/deploy/cloudformation"
 	"github.com/s3cam/s3cam/internal/deploy"
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/provision"
 )
 
@@ -33,7 +34,7 @@ func (f awsFlags) load(ctx context.Context) (aws.Config, error) {
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return cfg, withHint(fmt.Errorf("AWS configuration: %w", err), "look at AWS_PROFILE, AWS_CA_BUNDLE and the files in ~/.aws")
+		return cfg, hint.With(fmt.Errorf("AWS configuration: %w", err), "look at AWS_PROFILE, AWS_CA_BUNDLE and the files in ~/.aws")
 	}
 	if _, err := deploy.CheckRegion(cfg.Region); err != nil {
 		return cfg, deployError(err)
@@ -44,7 +45,7 @@ func (f awsFlags) load(ctx context.Context) (aws.Config, error) {
 		if ctx.Err() != nil {
 			return cfg, interrupted()
 		}
-		return cfg, withHint(fmt.Errorf("no AWS credentials: %w", err), "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with aws sso login")
+		return cfg, hint.With(fmt.Errorf("no AWS credentials: %w", err), "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with aws sso login")
 	}
 	return cfg, nil
 }

@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"github.com/s3cam/s3cam/internal/agent"
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/registry"
 )
 
@@ -64,7 +65,7 @@ func (f cameraOutFlags) prepare(name string, server registry.Server, certificate
 	}
 	for _, file := range []string{cameraConf, cameraKey, cameraCert, cameraCA} {
 		if path := filepath.Join(o.dir, file); exists(path) && !rotate {
-			return nil, withHint(fmt.Errorf("%s exists already", path), "choose another folder with --out, or move it away")
+			return nil, hint.With(fmt.Errorf("%s exists already", path), "choose another folder with --out, or move it away")
 		}
 	}
 	return o, os.MkdirAll(o.dir, 0o700)
@@ -82,7 +83,7 @@ func (o *cameraOut) endpoints(f cameraOutFlags) error {
 	if f.Endpoint != "" {
 		s.S3 = strings.TrimSuffix(f.Endpoint, "/")
 	} else if s.S3 == "" {
-		return withHint(errors.New("it is not known where the server is"), "start s3cam serve with this --data once, or give --endpoint http://HOST:PORT")
+		return hint.With(errors.New("it is not known where the server is"), "start s3cam serve with this --data once, or give --endpoint http://HOST:PORT")
 	}
 	u, err := url.Parse(s.S3)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
@@ -96,7 +97,7 @@ func (o *cameraOut) endpoints(f cameraOutFlags) error {
 	if f.CredentialsEndpoint != "" {
 		s.Credentials = f.CredentialsEndpoint
 	} else if s.Credentials == "" {
-		return withHint(errors.New("the server has no credential endpoint, which certificates need"), "start s3cam serve with --credentials-addr ADDRESS:8443, or give --credentials-endpoint")
+		return hint.With(errors.New("the server has no credential endpoint, which certificates need"), "start s3cam serve with --credentials-addr ADDRESS:8443, or give --credentials-endpoint")
 	}
 	if _, _, err := net.SplitHostPort(s.Credentials); err != nil {
 		return usage("--credentials-endpoint: %q is not HOST:PORT", s.Credentials)

@@ -14,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/registry"
 )
 
@@ -45,7 +46,7 @@ func (f cameraFlags) openServer() (*registry.Registry, registry.Server, error) {
 		return nil, server, usage("--data: it is empty; name a directory")
 	}
 	if fi, err := os.Stat(f.Data); err != nil || !fi.IsDir() {
-		return nil, server, withHint(fmt.Errorf("--data: there is no directory %s", f.Data), "it is the one of s3cam serve --data, which makes it when it starts")
+		return nil, server, hint.With(fmt.Errorf("--data: there is no directory %s", f.Data), "it is the one of s3cam serve --data, which makes it when it starts")
 	}
 	server, err := registry.LoadServer(f.Data)
 	if err != nil {
@@ -153,7 +154,7 @@ func (c *cameraRotateCmd) Run(ctx context.Context, g *globals) error {
 	}
 	handed, err := out.write(issued)
 	if err != nil {
-		return withHint(err, "the camera has a new key that nobody knows; rotate again with another --out")
+		return hint.With(err, "the camera has a new key that nobody knows; rotate again with another --out")
 	}
 	return handed.print(g, c.JSON, c.DeviceDir, out.notes)
 }
@@ -262,7 +263,7 @@ func (c *cameraEnableCmd) Run(g *globals) error { return c.cameraFlags.disable(g
 
 func (f cameraFlags) disable(w io.Writer, name string, disabled bool) error {
 	if f.Data == "" {
-		return withHint(usage("cameras of a stack in AWS cannot be disabled here"), "aws iot update-certificate --new-status INACTIVE does it")
+		return hint.With(usage("cameras of a stack in AWS cannot be disabled here"), "aws iot update-certificate --new-status INACTIVE does it")
 	}
 	r, _, err := f.openServer()
 	if err != nil {

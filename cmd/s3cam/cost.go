@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/cost"
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 type costCmd struct {
@@ -148,12 +149,12 @@ func (c *costCmd) prices() (cost.Prices, error) {
 			return p, fmt.Errorf("--prices: %w", err)
 		}
 		if p, err = cost.ParsePrices(text); err != nil {
-			return p, withHint(fmt.Errorf("--prices %s: %w", c.Prices, err), "`s3cam cost --print-prices` prints a price file to start from")
+			return p, hint.With(fmt.Errorf("--prices %s: %w", c.Prices, err), "`s3cam cost --print-prices` prints a price file to start from")
 		}
 	}
 	if c.Currency != "" && c.Currency != p.Currency {
 		err := usage("--currency %s: the prices are in %s, and nothing is converted", c.Currency, p.Currency)
-		return p, withHint(err, "give prices in %s by --prices, or choose another example by --region-like", c.Currency)
+		return p, hint.With(err, "give prices in %s by --prices, or choose another example by --region-like", c.Currency)
 	}
 	return p, nil
 }

@@ -15,6 +15,7 @@ import (
 	template "github.com/s3cam/s3cam/deploy/cloudformation"
 	"github.com/s3cam/s3cam/internal/access"
 	"github.com/s3cam/s3cam/internal/deploy"
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 type deployCmd struct {
@@ -30,6 +31,17 @@ type stackFlags struct {
 	awsFlags
 	JSON bool    `help:"Print the result as JSON on standard output."`
 	Poll seconds `default:"3s" help:"Pause between two looks at what CloudFormation does."`
+}
+
+// open joins the stack to AWS. What is done with it is shown on standard error.
+func (f stackFlags) open(ctx context.Context, g *globals) (*deploy.Deployer, *deployProgress, error) {
+	cfg, err := f.load(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	show := newDeployProgress(g.err)
+	d, err := deployer(cfg, f, g.env, show.event)
+	return d, show, err
 }
 
 // parameterFlags are the parameters of the stack that are set most often. Each field is named by its parameter.
@@ -102,12 +114,7 @@ func (c *deployUpCmd) Run(ctx context.Context, g *globals) error {
 		}
 		params[name] = value
 	}
-	cfg, err := c.load(ctx)
-	if err != nil {
-		return err
-	}
-	show := newDeployProgress(g.err)
-	d, err := deployer(cfg, c.stackFlags, g.env, show.event)
+	d, show, err := c.open(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -160,12 +167,7 @@ func (deployStatusCmd) Help() string {
 }
 
 func (c *deployStatusCmd) Run(ctx context.Context, g *globals) error {
-	cfg, err := c.load(ctx)
-	if err != nil {
-		return err
-	}
-	show := newDeployProgress(g.err)
-	d, err := deployer(cfg, c.stackFlags, g.env, show.event)
+	d, _, err := c.open(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -196,7 +198,7 @@ func (c *deployStatusCmd) Run(ctx context.Context, g *globals) error {
 	case cause != nil:
 		return fmt.Errorf("the last operation failed. First cause: %s", cause)
 	case s.Busy():
-		return withHint(fmt.Errorf("CloudFormation is at work: %s", s.Status), "add --wait to watch it")
+		return hint.With(fmt.Errorf("CloudFormation is at work: %s", s.Status), "add --wait to watch it")
 	case !strings.HasSuffix(s.Status, "_COMPLETE") || strings.Contains(s.Status, "ROLLBACK"):
 		return fmt.Errorf("the stack is not as it should be: %s %s", s.Status, s.Reason)
 	}
@@ -220,12 +222,7 @@ Examples:
 }
 
 func (c *deployDownCmd) Run(ctx context.Context, g *globals) error {
-	cfg, err := c.load(ctx)
-	if err != nil {
-		return err
-	}
-	show := newDeployProgress(g.err)
-	d, err := deployer(cfg, c.stackFlags, g.env, show.event)
+	d, _, err := c.open(ctx, g)
 	if err != nil {
 		return err
 	}

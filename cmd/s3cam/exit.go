@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/standalone"
 )
 
@@ -31,19 +32,6 @@ var (
 type silent struct{ error }
 
 func (s silent) Unwrap() error { return s.error }
-
-// hinted adds what to do about an error. Errors of other packages may bring a Hint of their own.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Unwrap() error { return h.error }
-func (h hinted) Hint() string  { return h.hint }
-
-func withHint(err error, format string, args ...any) error {
-	return hinted{err, fmt.Sprintf(format, args...)}
-}
 
 // kinded gives an error the exit code of kind without adding it to the text.
 type kinded struct {
@@ -80,9 +68,8 @@ func exitCode(w io.Writer, err error) int {
 	var s silent
 	if !errors.As(err, &s) {
 		fmt.Fprintln(w, "error:", err)
-		var h interface{ Hint() string }
-		if errors.As(err, &h) && h.Hint() != "" {
-			fmt.Fprintln(w, "hint:", h.Hint())
+		if advice := hint.Of(err); advice != "" {
+			fmt.Fprintln(w, "hint:", advice)
 		}
 	}
 	switch {

@@ -14,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/internal/registry"
 	"github.com/s3cam/s3cam/internal/retention"
@@ -38,7 +39,7 @@ func (f stateFlags) holds() (*state.File[retention.Holds], error) {
 		return nil, usage("--data: it is empty; name a directory")
 	}
 	if _, err := os.Stat(f.Data); errors.Is(err, fs.ErrNotExist) {
-		return nil, withHint(fmt.Errorf("--data: %w", err), "give the directory that serve has as --data, or as --state with --s3-url")
+		return nil, hint.With(fmt.Errorf("--data: %w", err), "give the directory that serve has as --data, or as --state with --s3-url")
 	}
 	return state.Open[retention.Holds](filepath.Join(f.Data, retention.HoldsFile))
 }
@@ -252,7 +253,7 @@ func (c *holdRemoveCmd) Run(g *globals) error {
 		return err
 	})
 	if errors.Is(err, retention.ErrNoHold) {
-		return withHint(err, "`s3cam hold list` shows them; is --data the server's?")
+		return hint.With(err, "`s3cam hold list` shows them; is --data the server's?")
 	}
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/simcam"
 )
@@ -75,7 +76,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"done", nil, 0, ""},
 		{"failed", errors.New("no luck"), 1, "error: no luck\n"},
-		{"failed, with advice", fmt.Errorf("start: %w", withHint(errors.New("no luck"), "try %s", "again")), 1, "error: start: no luck\nhint: try again\n"},
+		{"failed, with advice", fmt.Errorf("start: %w", hint.With(errors.New("no luck"), "try %s", "again")), 1, "error: start: no luck\nhint: try again\n"},
 		{"wrong command line", usage("--x: %s", "what?"), 2, "error: --x: what?\n"},
 		{"partial", partial("2 segments were dropped"), 3, "error: 2 segments were dropped\n"},
 		{"interrupted", interrupted, 130, "error: push: context canceled\n"},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/s3cam/s3cam/hls"
 	"github.com/s3cam/s3cam/internal/cache"
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/internal/standalone"
 	"github.com/s3cam/s3cam/mpegts"
@@ -109,7 +110,7 @@ func (c *playlistCmd) fromServer(ctx context.Context, g *globals, camera string,
 		return interrupted()
 	}
 	if err != nil {
-		return withHint(err, "check the address, and that the server is running")
+		return hint.With(err, "check the address, and that the server is running")
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPlaylistBytes))
@@ -120,7 +121,7 @@ func (c *playlistCmd) fromServer(ctx context.Context, g *globals, camera string,
 		return answerError(resp, body)
 	}
 	if !strings.HasPrefix(string(body), "#EXTM3U") {
-		return withHint(fmt.Errorf("%s answered something that is no playlist", base.Host), "give the address of an s3cam server without a path")
+		return hint.With(fmt.Errorf("%s answered something that is no playlist", base.Host), "give the address of an s3cam server without a path")
 	}
 	_, err = g.out.Write(body)
 	return err
@@ -134,7 +135,7 @@ func answerError(resp *http.Response, body []byte) error {
 	if json.Unmarshal(body, &answer) == nil && answer.Error.Message != "" {
 		return fmt.Errorf("%s (%s, %s)", printable(answer.Error.Message), printable(answer.Error.Code), resp.Status)
 	}
-	return withHint(fmt.Errorf("%s answered %s", resp.Request.URL.Host, resp.Status), "give the address of an s3cam server without a path")
+	return hint.With(fmt.Errorf("%s answered %s", resp.Request.URL.Host, resp.Status), "give the address of an s3cam server without a path")
 }
 
 // printable keeps what a server says from steering a terminal.
@@ -173,9 +174,9 @@ func (c *playlistCmd) fromStore(ctx context.Context, g *globals, camera string, 
 	case ctx.Err() != nil:
 		return interrupted()
 	case errors.Is(err, playback.ErrNoSegments) && start.IsZero():
-		return withHint(fmt.Errorf("nothing is recorded of camera %s at present", camera), "check --camera; --start shows what was recorded earlier")
+		return hint.With(fmt.Errorf("nothing is recorded of camera %s at present", camera), "check --camera; --start shows what was recorded earlier")
 	case errors.Is(err, playback.ErrNoSegments):
-		return withHint(fmt.Errorf("nothing is recorded of camera %s then", camera), "check --camera and the times, which are UTC")
+		return hint.With(fmt.Errorf("nothing is recorded of camera %s then", camera), "check --camera and the times, which are UTC")
 	case errors.As(err, new(*playback.RangeError)):
 		return kinded{err, errUsage}
 	case err != nil:

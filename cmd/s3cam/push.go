@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/h264"
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/internal/push"
 	"github.com/s3cam/s3cam/internal/standalone"
@@ -152,7 +153,7 @@ func (c *pushCmd) open(g *globals, in *push.Input) (func(), error) {
 		}
 		files = append(files, f)
 		if st, err := f.Stat(); err == nil && st.IsDir() {
-			return nil, withHint(fmt.Errorf("%s: %s is a directory", flag, name), "name one file; push several one after the other with --start")
+			return nil, hint.With(fmt.Errorf("%s: %s is a directory", flag, name), "name one file; push several one after the other with --start")
 		}
 		return f, nil
 	}
@@ -182,7 +183,7 @@ func (c *pushCmd) verdict(ctx context.Context, bucket string, r push.Result, err
 	case err != nil:
 		return standalone.StoreError(bucket, err)
 	case dropped.Segments > 0:
-		return kinded{withHint(fmt.Errorf("%d of %d segments (%v of video) were dropped", dropped.Segments, r.Stats.Begun, dropped.Duration.Round(time.Millisecond)),
+		return kinded{hint.With(fmt.Errorf("%d of %d segments (%v of video) were dropped", dropped.Segments, r.Stats.Begun, dropped.Duration.Round(time.Millisecond)),
 			"%s", dropHint(r)), errPartial}
 	case r.Skipped > 0:
 		return partial("%d frames were broken and left out, the first because of: %v", r.Skipped, r.Problem)

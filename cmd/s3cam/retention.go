@@ -16,6 +16,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/retention"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/internal/standalone"
@@ -90,7 +91,7 @@ func (c *retentionRunCmd) Run(ctx context.Context, g *globals) error {
 	case ctx.Err() != nil:
 		return interrupted()
 	case errors.Is(err, retention.ErrClock):
-		return withHint(err, "correct the clock; if it is right and nothing was recorded for days, add --force")
+		return hint.With(err, "correct the clock; if it is right and nothing was recorded for days, add --force")
 	}
 	return err
 }
@@ -139,7 +140,7 @@ func (c *retentionRunCmd) keeper(ctx context.Context, g *globals) (*retention.Ke
 		}
 		bucket, berr := s3server.OpenBucket(c.Data, name)
 		if berr != nil {
-			return nil, withHint(berr, "--data and --bucket must be those of the server")
+			return nil, hint.With(berr, "--data and --bucket must be those of the server")
 		}
 		dir := c.State
 		if dir == "" {
@@ -227,7 +228,7 @@ func (c *retentionSetCmd) Run(g *globals) error {
 		return kinded{err, errUsage}
 	}
 	if _, err := os.Stat(c.Data); err != nil {
-		return withHint(fmt.Errorf("--data: %w", err), "give the directory that serve has as --data, or as --state with --s3-url")
+		return hint.With(fmt.Errorf("--data: %w", err), "give the directory that serve has as --data, or as --state with --s3-url")
 	}
 	file, err := c.rules()
 	if err != nil {
@@ -269,7 +270,7 @@ func (c *retentionUnsetCmd) Run(g *globals) error {
 	}
 	return file.Update(func(r *retention.Rules) error {
 		if _, ok := r.Cameras[c.Camera]; !ok {
-			return withHint(fmt.Errorf("%s has no limits of its own", c.Camera), "`s3cam retention list` shows them; is --data the server's?")
+			return hint.With(fmt.Errorf("%s has no limits of its own", c.Camera), "`s3cam retention list` shows them; is --data the server's?")
 		}
 		delete(r.Cameras, c.Camera)
 		return nil

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 // streams are the standard streams of the process, or a test's.
@@ -78,10 +80,10 @@ func usageError(args []string, err error) error {
 	}
 	for _, known := range commands {
 		if command == known+" " {
-			return kinded{withHint(err, "run `s3cam %s--help` for the flags and examples", command), errUsage}
+			return kinded{hint.With(err, "run `s3cam %s--help` for the flags and examples", command), errUsage}
 		}
 	}
-	return kinded{withHint(err, "run `s3cam --help` for the commands"), errUsage}
+	return kinded{hint.With(err, "run `s3cam --help` for the commands"), errUsage}
 }
 
 // await returns what f does, or gives up on it when ctx ends: a read from a pipe to which nobody writes cannot be ended, so

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/standalone"
 )
 
@@ -34,19 +35,19 @@ func (f *cacheFlags) apply(ctx context.Context, cfg *standalone.Config) error {
 	case "redis", "rediss", "unix":
 		o, err := redis.ParseURL(f.Cache)
 		if err != nil || rest == "" {
-			return kinded{withHint(fmt.Errorf("--cache: that is not the address of a Redis server"), cacheForms), errUsage}
+			return kinded{hint.With(fmt.Errorf("--cache: that is not the address of a Redis server"), cacheForms), errUsage}
 		}
 		cfg.Cache.Redis = o
 		return nil
 	case "dynamodb":
 		u, err := url.Parse(f.Cache)
 		if err != nil || u.Host == "" || u.Port() != "" || u.User != nil || strings.Trim(u.Path, "/") != "" {
-			return kinded{withHint(fmt.Errorf("--cache: %q is not a table of DynamoDB", f.Cache), "write dynamodb://TABLE or dynamodb://TABLE?region=eu-central-1"), errUsage}
+			return kinded{hint.With(fmt.Errorf("--cache: %q is not a table of DynamoDB", f.Cache), "write dynamodb://TABLE or dynamodb://TABLE?region=eu-central-1"), errUsage}
 		}
 		// url.Parse keeps the case of a host, and tables may have capitals.
 		return f.dynamodb(ctx, cfg, u.Host, u.Query().Get("region"))
 	}
-	return kinded{withHint(fmt.Errorf("--cache: unknown kind of store"), cacheForms), errUsage}
+	return kinded{hint.With(fmt.Errorf("--cache: unknown kind of store"), cacheForms), errUsage}
 }
 
 func (f *cacheFlags) dynamodb(ctx context.Context, cfg *standalone.Config, table, region string) error {
@@ -56,10 +57,10 @@ func (f *cacheFlags) dynamodb(ctx context.Context, cfg *standalone.Config, table
 	}
 	settings, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return withHint(fmt.Errorf("--cache: AWS configuration: %w", err), "look at AWS_PROFILE, AWS_CA_BUNDLE and the files in ~/.aws")
+		return hint.With(fmt.Errorf("--cache: AWS configuration: %w", err), "look at AWS_PROFILE, AWS_CA_BUNDLE and the files in ~/.aws")
 	}
 	if settings.Region == "" {
-		return kinded{withHint(fmt.Errorf("--cache: the region of table %s is not known", table), "write dynamodb://%s?region=NAME, or set AWS_REGION", table), errUsage}
+		return kinded{hint.With(fmt.Errorf("--cache: the region of table %s is not known", table), "write dynamodb://%s?region=NAME, or set AWS_REGION", table), errUsage}
 	}
 	cfg.Cache.DynamoDB, cfg.Cache.Table = dynamodb.NewFromConfig(settings, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }), table
 	return nil

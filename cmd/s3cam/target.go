@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/s3"
 )
 
@@ -52,7 +53,7 @@ func (f storeFlags) config(ctx context.Context, keys keyFlags) (s3.Config, error
 	}
 	chain, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return cfg, withHint(fmt.Errorf("AWS configuration: %w", err), "look at AWS_PROFILE, AWS_CA_BUNDLE and the files in ~/.aws")
+		return cfg, hint.With(fmt.Errorf("AWS configuration: %w", err), "look at AWS_PROFILE, AWS_CA_BUNDLE and the files in ~/.aws")
 	}
 	if cfg.Endpoint == "" {
 		// The S3 client knows AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL and the profile's services section.
@@ -81,7 +82,7 @@ func (f storeFlags) config(ctx context.Context, keys keyFlags) (s3.Config, error
 	ctx, cancel := context.WithTimeout(ctx, credentialTimeout)
 	defer cancel()
 	if _, err := chained.Retrieve(ctx); err != nil {
-		return cfg, withHint(fmt.Errorf("no S3 credentials: %w", err),
+		return cfg, hint.With(fmt.Errorf("no S3 credentials: %w", err),
 			"set S3CAM_S3_ACCESS_KEY and S3CAM_S3_SECRET_KEY, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
 	}
 	return cfg, nil

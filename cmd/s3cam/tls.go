@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/state"
 	"github.com/s3cam/s3cam/internal/tlscert"
 )
@@ -59,7 +60,7 @@ func (c *tlsSelfSignedCmd) Run(g *globals) error {
 func createFile(path string, text []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return withHint(err, "choose another directory with --out, or remove the old file first")
+		return hint.With(err, "choose another directory with --out, or remove the old file first")
 	}
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/s3cam/s3cam/internal/access"
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 type userCmd struct {
@@ -60,11 +61,11 @@ func (f passwordFlags) password(ctx context.Context, in io.Reader) (string, bool
 func bookError(err error) error {
 	switch {
 	case errors.Is(err, access.ErrNoPerson):
-		return withHint(err, "`s3cam user list` shows who can log in; is --data the server's?")
+		return hint.With(err, "`s3cam user list` shows who can log in; is --data the server's?")
 	case errors.Is(err, access.ErrNoKey):
-		return withHint(err, "`s3cam token keys` shows them; is --data the server's?")
+		return hint.With(err, "`s3cam token keys` shows them; is --data the server's?")
 	case errors.Is(err, access.ErrLastAdmin):
-		return withHint(err, "make another one first, with `s3cam user add NAME --role admin`")
+		return hint.With(err, "make another one first, with `s3cam user add NAME --role admin`")
 	}
 	return err
 }

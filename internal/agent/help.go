@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/uploader"
 )
 
@@ -73,21 +74,12 @@ func Reference() string {
 	return b.String()
 }
 
-// hinted is an error with advice.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Unwrap() error { return h.error }
-func (h hinted) Hint() string  { return h.hint }
-
 // Hint is what to do about an error, "" when its text says it already.
 func Hint(err error) string {
-	var own interface{ Hint() string }
+	own := hint.Of(err)
 	switch {
-	case errors.As(err, &own) && own.Hint() != "": // of the input
-		return strings.ReplaceAll(own.Hint(), "s3cam push", "s3cam-agent")
+	case own != "": // of the input
+		return strings.ReplaceAll(own, "s3cam push", "s3cam-agent")
 	case errors.Is(err, ErrUsage):
 		return "s3cam-agent --help lists the settings"
 	case errors.Is(err, uploader.ErrNotStored):

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/wire"
 	"github.com/s3cam/s3cam/uploader"
 )
@@ -226,8 +227,8 @@ func AskStatus(ctx context.Context, socket string, asJSON bool, w io.Writer) err
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, "unix", socket)
 	if err != nil {
-		return hinted{fmt.Errorf("no agent at %s: %w", socket, err),
-			"name its socket with --socket PATH; an agent that firmware has started has none, the C library tells its counters"}
+		return hint.With(fmt.Errorf("no agent at %s: %w", socket, err),
+			"name its socket with --socket PATH; an agent that firmware has started has none, the C library tells its counters")
 	}
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })

@@ -21,6 +21,7 @@ import (
 
 	"github.com/s3cam/s3cam/internal/deploy"
 	"github.com/s3cam/s3cam/internal/deploy/deploytest"
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 // template is a small one with the rules and names that the tests need.
@@ -140,11 +141,7 @@ func want(t *testing.T, err, kind error, says ...string) {
 	if !errors.Is(err, kind) {
 		t.Fatalf("error %v, want one that is %q", err, kind)
 	}
-	text := err.Error()
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		text += "\nhint: " + h.Hint()
-	}
+	text := err.Error() + "\nhint: " + hint.Of(err)
 	for _, s := range says {
 		if !strings.Contains(text, s) {
 			t.Errorf("error does not say %q:\n%s", s, text)

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 // DownOptions choose what is deleted.
@@ -244,6 +246,6 @@ func (d *Deployer) deleteVideo(ctx context.Context, r *DownResult, account strin
 
 // half says how far the deletion of the video went.
 func (d *Deployer) half(r *DownResult, err error) error {
-	return &Error{text: fmt.Sprintf("the video bucket %s is not deleted (%d objects are)", r.VideoBucket, r.Objects), err: Explain(err),
-		hint: fmt.Sprintf("go on with: s3cam deploy down --stack %s --region %s --yes-delete-video %s", d.cfg.Stack, d.cfg.Region, r.VideoBucket)}
+	return &hint.Error{Text: fmt.Sprintf("the video bucket %s is not deleted (%d objects are)", r.VideoBucket, r.Objects), Err: Explain(err),
+		Advice: fmt.Sprintf("go on with: s3cam deploy down --stack %s --region %s --yes-delete-video %s", d.cfg.Stack, d.cfg.Region, r.VideoBucket)}
 }

@@ -12,9 +12,11 @@ import (
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
-// What went wrong, for errors.Is. Most errors also have a method Hint() string: what to do about it.
+// What went wrong, for errors.Is. Most errors also have a remedy ([hint.Of]).
 var (
 	ErrSettings = errors.New("settings")                     // a region, name or parameter is wrong; nothing was done
 	ErrDenied   = errors.New("permission denied")            // the caller may not do what is needed
@@ -27,45 +29,12 @@ var (
 	ErrLeft     = errors.New("left while the stack goes on") // the context ended; also matches context.Canceled
 )
 
-// Error is an error with its kind and a remedy.
-type Error struct {
-	kind error
-	text string
-	hint string
-	err  error
+func fail(kind error, advice, format string, args ...any) error {
+	return hint.Errorf(kind, advice, format, args...)
 }
 
-func (e *Error) Error() string {
-	if e.err == nil {
-		return e.text
-	}
-	if e.text == "" {
-		return e.err.Error()
-	}
-	return e.text + ": " + e.err.Error()
-}
-
-// Hint is what to do about it.
-func (e *Error) Hint() string { return e.hint }
-
-// Unwrap returns kind and cause.
-func (e *Error) Unwrap() []error {
-	var errs []error
-	if e.kind != nil {
-		errs = append(errs, e.kind)
-	}
-	if e.err != nil {
-		errs = append(errs, e.err)
-	}
-	return errs
-}
-
-func fail(kind error, hint, format string, args ...any) error {
-	return &Error{kind: kind, text: fmt.Sprintf(format, args...), hint: hint}
-}
-
-func settings(hint, format string, args ...any) error {
-	return fail(ErrSettings, hint, format, args...)
+func settings(advice, format string, args ...any) error {
+	return hint.Errorf(ErrSettings, advice, format, args...)
 }
 
 // actionIn finds the action in the messages of AWS: "... is not authorized to perform: iam:CreateRole on resource: ...".
@@ -132,35 +101,35 @@ func codeOf(err error) string {
 // Explain gives an error of an AWS client a short text that names what was refused, and a remedy. Other errors, and those
 // that were explained before, stay as they are.
 func Explain(err error) error {
-	var done *Error
+	var done *hint.Error
 	if err == nil || errors.As(err, &done) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	if action := Denied(err); action != "" {
-		return &Error{kind: ErrDenied, text: "AWS denied the action " + action, err: cause(err), hint: "ask the account's administrator for a policy that allows " + action +
+		return &hint.Error{Kind: ErrDenied, Text: "AWS denied the action " + action, Err: cause(err), Advice: "ask the account's administrator for a policy that allows " + action +
 			", or choose other credentials with AWS_PROFILE"}
 	}
 	switch code := codeOf(err); code {
 	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId":
-		return &Error{text: "AWS does not know these credentials", err: cause(err),
-			hint: "check AWS_PROFILE and AWS_ACCESS_KEY_ID; keys of the China regions work only there, and the other way round"}
+		return &hint.Error{Text: "AWS does not know these credentials", Err: cause(err),
+			Advice: "check AWS_PROFILE and AWS_ACCESS_KEY_ID; keys of the China regions work only there, and the other way round"}
 	case "SignatureDoesNotMatch":
-		return &Error{text: "AWS refuses the signature", err: cause(err), hint: "check AWS_SECRET_ACCESS_KEY, and this machine's clock"}
+		return &hint.Error{Text: "AWS refuses the signature", Err: cause(err), Advice: "check AWS_SECRET_ACCESS_KEY, and this machine's clock"}
 	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
-		return &Error{text: "the credentials have expired", err: cause(err), hint: "get new ones, for example with aws sso login"}
+		return &hint.Error{Text: "the credentials have expired", Err: cause(err), Advice: "get new ones, for example with aws sso login"}
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
-		return &Error{text: "AWS cannot be reached", err: fmt.Errorf("no address for %s", dns.Name), hint: "check the network, a proxy (HTTPS_PROXY) and the region"}
+		return &hint.Error{Text: "AWS cannot be reached", Err: fmt.Errorf("no address for %s", dns.Name), Advice: "check the network, a proxy (HTTPS_PROXY) and the region"}
 	}
 	for _, lost := range []string{"get identity: get credentials", "failed to refresh cached credentials", "no EC2 IMDS role found", "static credentials are empty"} {
 		if strings.Contains(err.Error(), lost) {
-			return &Error{text: "there are no AWS credentials", err: cause(err), hint: "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with aws sso login"}
+			return &hint.Error{Text: "there are no AWS credentials", Err: cause(err), Advice: "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with aws sso login"}
 		}
 	}
 	var op *smithy.OperationError
 	if errors.As(err, &op) {
-		return &Error{text: op.Service() + " " + op.Operation(), err: cause(err)}
+		return &hint.Error{Text: op.Service() + " " + op.Operation(), Err: cause(err)}
 	}
 	return err
 }

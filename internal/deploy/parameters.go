@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 // spellings are the names that the deployment manual's forms and prose use for some of its parameters; case is ignored
@@ -100,9 +102,8 @@ func join(errs []error) error {
 	var texts, hints []string
 	for _, err := range errs {
 		texts = append(texts, err.Error())
-		var e *Error
-		if errors.As(err, &e) && e.hint != "" && !slices.Contains(hints, e.hint) {
-			hints = append(hints, e.hint)
+		if advice := hint.Of(err); advice != "" && !slices.Contains(hints, advice) {
+			hints = append(hints, advice)
 		}
 	}
 	return settings(strings.Join(hints, "\n      "), "%s", strings.Join(texts, "\n       "))

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 // Result is what became of Up.
@@ -79,11 +81,11 @@ func (d *Deployer) ended(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil || errors.Is(err, ErrLeft) {
 		return err
 	}
-	var e *Error
+	var e *hint.Error
 	if errors.As(err, &e) {
-		return &Error{kind: context.Canceled, err: e, hint: e.hint}
+		return &hint.Error{Kind: context.Canceled, Err: e, Advice: e.Advice}
 	}
-	return &Error{kind: errors.Join(context.Canceled, err), text: "interrupted", hint: "s3cam deploy status --stack " + d.cfg.Stack + " --region " + d.cfg.Region + " tells what there is"}
+	return &hint.Error{Kind: errors.Join(context.Canceled, err), Text: "interrupted", Advice: "s3cam deploy status --stack " + d.cfg.Stack + " --region " + d.cfg.Region + " tells what there is"}
 }
 
 // assets uploads what CloudFormation reads. The address of the template is "" when it is small enough without.

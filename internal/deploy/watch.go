@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 // lostLooks is how many looks in a row may fail before the watching ends: the stack goes on without us.
@@ -120,7 +122,7 @@ func (d *Deployer) watch(ctx context.Context, id, mark string) (*Stack, *Failure
 			return nil, first, d.left(ctx)
 		case err != nil:
 			if lost++; lost == lostLooks || Denied(err) != "" {
-				return nil, first, &Error{kind: ErrLeft, text: "the stack goes on, but cannot be watched", err: Explain(err), hint: "come back with " + d.statusCommand()}
+				return nil, first, &hint.Error{Kind: ErrLeft, Text: "the stack goes on, but cannot be watched", Err: Explain(err), Advice: "come back with " + d.statusCommand()}
 			}
 			d.say(Note, "CloudFormation does not answer, trying again: %v", Explain(err))
 		default:
@@ -154,7 +156,7 @@ func (d *Deployer) statusCommand() string {
 }
 
 func (d *Deployer) left(ctx context.Context) error {
-	return &Error{kind: errors.Join(ErrLeft, context.Canceled), text: "left; CloudFormation goes on with the stack " + d.cfg.Stack, hint: "come back with " + d.statusCommand()}
+	return &hint.Error{Kind: errors.Join(ErrLeft, context.Canceled), Text: "left; CloudFormation goes on with the stack " + d.cfg.Stack, Advice: "come back with " + d.statusCommand()}
 }
 
 // tell reports an event and returns the failure that it is, unless it only follows from another one.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/aws/smithy-go"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/segment"
 )
 
@@ -56,7 +57,7 @@ type Config struct {
 	Logger *slog.Logger // nil discards
 }
 
-// What went wrong, for errors.Is.
+// What went wrong, for errors.Is. The errors have a remedy ([hint.Of]).
 var (
 	ErrName   = errors.New("name of a camera")  // not allowed
 	ErrExists = errors.New("camera exists")     // and was not to be renewed; or files of it do
@@ -65,21 +66,8 @@ var (
 	ErrStack  = errors.New("incomplete stack")  // an output is missing
 )
 
-// Error has a remedy beside its kind.
-type Error struct {
-	kind       error
-	text, hint string
-}
-
-func (e *Error) Error() string { return e.text }
-
-// Hint is what to do about it.
-func (e *Error) Hint() string { return e.hint }
-
-func (e *Error) Unwrap() error { return e.kind }
-
-func fail(kind error, hint, format string, args ...any) error {
-	return &Error{kind, fmt.Sprintf(format, args...), hint}
+func fail(kind error, advice, format string, args ...any) error {
+	return hint.Errorf(kind, advice, format, args...)
 }
 
 // stackAttribute is the attribute that says whose a thing is.

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/push"
 	"github.com/s3cam/s3cam/internal/simcam"
 	"github.com/s3cam/s3cam/mpegts"
@@ -431,8 +432,7 @@ func TestRareSegmentsMayFailOnce(t *testing.T) {
 func TestAudioThatIsNone(t *testing.T) {
 	for name, data := range map[string]string{"empty": "", "text": "root:x:0:0:root:/root:/bin/bash\n", "half a frame": string(simcam.FrontDoor().Audio[:20])} {
 		_, err := push.Open(push.Input{Video: bytes.NewReader(simcam.Workshop().Video), Audio: strings.NewReader(data)})
-		var h interface{ Hint() string }
-		if !errors.Is(err, push.ErrAudio) || !errors.Is(err, push.ErrInput) || !errors.As(err, &h) || h.Hint() == "" {
+		if !errors.Is(err, push.ErrAudio) || !errors.Is(err, push.ErrInput) || hint.Of(err) == "" {
 			t.Errorf("%s: %v; want ErrAudio and ErrInput with a hint", name, err)
 		}
 	}

@@ -5,7 +5,8 @@ package push
 import (
 	"bytes"
 	"errors"
-	"fmt"
+
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 // Format is what an input holds.
@@ -28,8 +29,8 @@ func (f Format) String() string {
 	return "unknown"
 }
 
-// ErrInput is wrapped by every error about an input that cannot be pushed, however often it is tried. Such errors may
-// have a Hint method with advice for people.
+// ErrInput is wrapped by every error about an input that cannot be pushed, however often it is tried. Such errors have
+// a remedy ([hint.Of]).
 var ErrInput = errors.New("input")
 
 // ErrAudio is wrapped, besides ErrInput, by the errors about [Input.Audio].
@@ -39,15 +40,8 @@ type audioError struct{ error }
 
 func (a audioError) Unwrap() []error { return []error{a.error, ErrAudio} }
 
-// inputError is an error about the input with advice.
-type inputError struct{ message, hint string }
-
-func (e *inputError) Error() string { return e.message }
-func (e *inputError) Hint() string  { return e.hint }
-func (e *inputError) Unwrap() error { return ErrInput }
-
-func badInput(hint, format string, args ...any) error {
-	return &inputError{fmt.Sprintf(format, args...), hint}
+func badInput(advice, format string, args ...any) error {
+	return hint.Errorf(ErrInput, advice, format, args...)
 }
 
 const convertHint = "let ffmpeg repackage it without loss: ffmpeg -i FILE -c copy -bsf:v h264_mp4toannexb -f mpegts - | s3cam push --input - ..."

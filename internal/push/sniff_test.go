@@ -7,6 +7,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/s3cam/s3cam/internal/hint"
 )
 
 func TestSniff(t *testing.T) {
@@ -40,8 +42,7 @@ func TestSniff(t *testing.T) {
 				t.Fatalf("sniff = %v, %v; want %v, error with %q", got, err, tt.want, tt.err)
 			}
 			if err != nil {
-				var h interface{ Hint() string }
-				if !strings.Contains(err.Error(), tt.err) || !errors.Is(err, ErrInput) || !errors.As(err, &h) || h.Hint() == "" {
+				if !strings.Contains(err.Error(), tt.err) || !errors.Is(err, ErrInput) || hint.Of(err) == "" {
 					t.Errorf("error %v; want ErrInput with %q and a hint", err, tt.err)
 				}
 			}

@@ -4,10 +4,10 @@ package registry
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/segment"
 )
 
@@ -32,7 +32,7 @@ const (
 	DefaultOverlap = 24 * time.Hour
 )
 
-// What went wrong, for errors.Is.
+// What went wrong, for errors.Is. The errors have a remedy ([hint.Of]).
 var (
 	ErrName   = errors.New("name of a camera") // not allowed
 	ErrExists = errors.New("camera exists")
@@ -40,21 +40,8 @@ var (
 	ErrLimit  = errors.New("limit")
 )
 
-// Error has a remedy beside its kind.
-type Error struct {
-	kind       error
-	text, hint string
-}
-
-func (e *Error) Error() string { return e.text }
-
-// Hint is what to do about it.
-func (e *Error) Hint() string { return e.hint }
-
-func (e *Error) Unwrap() error { return e.kind }
-
-func fail(kind error, hint, format string, args ...any) error {
-	return &Error{kind, fmt.Sprintf(format, args...), hint}
+func fail(kind error, advice, format string, args ...any) error {
+	return hint.Errorf(kind, advice, format, args...)
 }
 
 // Limits of one camera; zero means the default. How long its footage is kept is package retention's.

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/registry"
 	"github.com/s3cam/s3cam/internal/s3server"
 )
@@ -73,11 +74,7 @@ func wantErr(t *testing.T, err, kind error, says ...string) {
 		t.Errorf("error %v, want %v", err, kind)
 		return
 	}
-	text := err.Error()
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		text += "\n" + h.Hint()
-	}
+	text := err.Error() + "\n" + hint.Of(err)
 	for _, s := range says {
 		if !strings.Contains(text, s) {
 			t.Errorf("error %q does not say %q", text, s)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"github.com/s3cam/s3cam/internal/access"
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/httpapi"
 )
 
@@ -25,7 +26,7 @@ type Access struct {
 
 func (a *Access) problem(web Web, loopback bool) error {
 	if a.LoopbackOnly && !loopback && !web.Anonymous {
-		return hinted(fmt.Errorf("--http %s can be reached from other machines, and anyone who reaches it could watch", web.Addr),
+		return hint.With(fmt.Errorf("--http %s can be reached from other machines, and anyone who reaches it could watch", web.Addr),
 			"keep 127.0.0.1, or add --anonymous if everyone may watch; s3cam serve lets people log in")
 	}
 	var errs []error

@@ -7,35 +7,19 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+
+	"github.com/s3cam/s3cam/internal/hint"
 )
-
-// Hinted is an error with advice for the operator.
-type Hinted struct {
-	Err    error
-	Advice string
-}
-
-func (h *Hinted) Error() string { return h.Err.Error() }
-
-// Hint returns the advice.
-func (h *Hinted) Hint() string { return h.Advice }
-
-// Unwrap returns the error without the advice.
-func (h *Hinted) Unwrap() error { return h.Err }
-
-func hinted(err error, format string, args ...any) error {
-	return &Hinted{err, fmt.Sprintf(format, args...)}
-}
 
 // onLoopback tells whether only this machine can reach a listener on the host of addr. Names must all resolve to loopback.
 // flag names the address in errors.
 func onLoopback(addr, flag string) (bool, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return false, hinted(fmt.Errorf("%s: %q is not an address to listen on", flag, addr), "write host:port, as 127.0.0.1:8080")
+		return false, hint.With(fmt.Errorf("%s: %q is not an address to listen on", flag, addr), "write host:port, as 127.0.0.1:8080")
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
-		return false, hinted(fmt.Errorf("%s: %q has no port that can be listened on", flag, addr), "a port is a number up to 65535; 0 takes a free one")
+		return false, hint.With(fmt.Errorf("%s: %q has no port that can be listened on", flag, addr), "a port is a number up to 65535; 0 takes a free one")
 	}
 	if host == "" {
 		return false, nil
@@ -45,7 +29,7 @@ func onLoopback(addr, flag string) (bool, error) {
 	}
 	ips, err := net.LookupIP(host)
 	if err != nil {
-		return false, hinted(fmt.Errorf("%s: address %q: %w", flag, addr, err), "write an IP address, as 127.0.0.1:8080")
+		return false, hint.With(fmt.Errorf("%s: address %q: %w", flag, addr, err), "write an IP address, as 127.0.0.1:8080")
 	}
 	for _, ip := range ips {
 		if !ip.IsLoopback() {
@@ -67,12 +51,12 @@ func listen(addr string, fallback bool, flag string) (net.Listener, error) {
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, hinted(fmt.Errorf("%s %s: the address is in use", flag, addr),
+		return nil, hint.With(fmt.Errorf("%s %s: the address is in use", flag, addr),
 			"another program listens there (a second s3cam?); stop it or choose another port with %s", flag)
 	case errors.Is(err, syscall.EACCES):
-		return nil, hinted(fmt.Errorf("%s %s: %w", flag, addr, err), "ports below 1024 need privileges; choose another with %s", flag)
+		return nil, hint.With(fmt.Errorf("%s %s: %w", flag, addr, err), "ports below 1024 need privileges; choose another with %s", flag)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, hinted(fmt.Errorf("%s %s: this machine does not have that address", flag, addr), "choose one of its own with %s, as 127.0.0.1:8080", flag)
+		return nil, hint.With(fmt.Errorf("%s %s: this machine does not have that address", flag, addr), "choose one of its own with %s, as 127.0.0.1:8080", flag)
 	}
 	return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
 }

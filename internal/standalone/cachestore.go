@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/s3cam/s3cam/internal/cache"
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/playback"
 )
 
@@ -56,7 +57,7 @@ func (s *server) openWindows(ctx context.Context) (playback.WindowStore, error) 
 	ctx, cancel := context.WithTimeout(ctx, cacheCheck)
 	defer cancel()
 	if _, err := store.Load(ctx, cacheProbe); err != nil {
-		return nil, hinted(fmt.Errorf("the store of live windows (--cache) cannot be used: %w", err),
+		return nil, hint.With(fmt.Errorf("the store of live windows (--cache) cannot be used: %w", err),
 			"check the address, the password and the rights; --cache memory does without one as long as this is the only server of the bucket")
 	}
 	return store, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/credserver"
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/registry"
 )
 
@@ -54,7 +55,7 @@ func (k *CameraKeys) problem(embedded bool) error {
 	case k.CredentialsAddr == "":
 		return nil
 	case !embedded:
-		return hinted(errors.New("--credentials-addr gives keys for the embedded store only"), "with --s3-url the store's owner gives keys, for AWS see s3cam camera add --stack")
+		return hint.With(errors.New("--credentials-addr gives keys for the embedded store only"), "with --s3-url the store's owner gives keys, for AWS see s3cam camera add --stack")
 	}
 	_, err := onLoopback(k.CredentialsAddr, "--credentials-addr")
 	return err

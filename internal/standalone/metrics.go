@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/internal/metrics"
 	"github.com/s3cam/s3cam/playback"
@@ -43,7 +44,7 @@ func (m *Metrics) problem() error {
 	}
 	loopback, err := onLoopback(m.Addr, "--metrics")
 	if err == nil && !loopback && m.Token == "" {
-		err = hinted(fmt.Errorf("--metrics %s can be reached from other machines, and anyone could read the metrics", m.Addr),
+		err = hint.With(fmt.Errorf("--metrics %s can be reached from other machines, and anyone could read the metrics", m.Addr),
 			"keep 127.0.0.1, or set S3CAM_METRICS_TOKEN to a password that Prometheus sends (authorization: credentials)")
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/retention"
 	"github.com/s3cam/s3cam/internal/state"
 	"github.com/s3cam/s3cam/playback"
@@ -26,7 +27,7 @@ type Retention struct {
 func (r *Retention) problem(embedded bool) error {
 	switch {
 	case !embedded && r.KeepFree != retention.Reserve{}:
-		return hinted(errors.New("--keep-free is for the embedded store: how much room another store has cannot be asked"), "limit each camera with --retention-bytes")
+		return hint.With(errors.New("--keep-free is for the embedded store: how much room another store has cannot be asked"), "limit each camera with --retention-bytes")
 	case r.Off && (r.Default != retention.Limits{} || r.KeepFree != retention.Reserve{}):
 		return errors.New("--no-retention and limits exclude each other")
 	}

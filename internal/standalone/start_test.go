@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
@@ -25,7 +26,7 @@ import (
 )
 
 // fails runs cfg and returns the error with its hint; Run must end by itself.
-func fails(t *testing.T, cfg standalone.Config) (message, hint string) {
+func fails(t *testing.T, cfg standalone.Config) (message, advice string) {
 	t.Helper()
 	leaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -35,11 +36,7 @@ func fails(t *testing.T, cfg standalone.Config) (message, hint string) {
 	if err == nil {
 		t.Fatal("Run gave no error")
 	}
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		hint = h.Hint()
-	}
-	return err.Error(), hint
+	return err.Error(), hint.Of(err)
 }
 
 func taken(t *testing.T) string {

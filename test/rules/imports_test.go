@@ -56,6 +56,7 @@ var may = map[string][]string{
 	"internal/sigv4":      {},
 	"internal/wire":       {},
 	"internal/buildinfo":  {},
+	"internal/hint":       {},
 	"mpegts":              {"internal/h264", "internal/aac"},
 	"s3":                  {"internal/sigv4"},
 	"uploader":            {"segment", "mpegts", "internal/h264", "internal/aac"},
@@ -65,7 +66,7 @@ var may = map[string][]string{
 	"internal/credential": {"internal/sigv4", "internal/http1"},
 	"internal/spool":      {"uploader", "segment"},
 	"internal/agent": {"uploader", "segment", "mpegts", "internal/push", "internal/h264", "internal/aac", "internal/wire", "internal/s3put",
-		"internal/http1", "internal/credential", "internal/sigv4", "internal/spool", "internal/buildinfo"},
+		"internal/http1", "internal/credential", "internal/sigv4", "internal/spool", "internal/buildinfo", "internal/hint"},
 	"internal/mp4":          {"internal/h264", "internal/aac"},
 	"internal/clip":         {"internal/mp4", "mpegts", "segment", "internal/h264", "internal/aac"},
 	"internal/cache":        {"playback"},
@@ -75,24 +76,24 @@ var may = map[string][]string{
 	"internal/access/token": {},
 	"internal/access":       {"internal/access/token", "internal/state", "internal/httpapi", "segment"},
 	"internal/s3server":     {"segment"},
-	"internal/push":         {"uploader", "mpegts", "internal/h264", "internal/aac"},
+	"internal/push":         {"internal/hint", "uploader", "mpegts", "internal/h264", "internal/aac"},
 	"internal/simcam":       {"uploader", "internal/h264", "internal/aac"},
 	"internal/awslambda":    {"internal/httpapi", "internal/access/token", "internal/cache", "internal/demosite", "internal/buildinfo", "internal/sigv4", "playback", "s3", "segment", "mpegts", "internal/s3delivery"},
 	"internal/s3delivery":   {"internal/httpapi", "s3"},
 	"internal/demosite":     {"internal/simcam", "internal/webui", "internal/sigv4", "internal/buildinfo", "uploader", "s3", "segment"},
-	"internal/deploy":       {"deploy/cloudformation", "internal/buildinfo"},
-	"internal/provision":    {"segment"},
+	"internal/deploy":       {"internal/hint", "deploy/cloudformation", "internal/buildinfo"},
+	"internal/provision":    {"internal/hint", "segment"},
 	"internal/cost":         {},
 	"internal/metrics":      {"internal/httpapi", "internal/buildinfo", "playback", "hls"},
 	"internal/doctor":       {"internal/metrics", "internal/buildinfo", "internal/tlscert", "playback", "s3"},
 	"internal/retention":    {"segment"},
-	"internal/tlscert":      {},
-	"internal/registry":     {"internal/s3server", "internal/state", "segment"},
+	"internal/tlscert":      {"internal/hint"},
+	"internal/registry":     {"internal/hint", "internal/s3server", "internal/state", "segment"},
 	"internal/credserver":   {"internal/registry"},
 }
 
 // standardOnly lists the packages that end up in cameras: nothing but the standard library without net/http, and ours.
-var standardOnly = []string{"segment", "mpegts", "uploader", "internal/h264", "internal/aac", "internal/sigv4", "internal/wire", "internal/http1",
+var standardOnly = []string{"segment", "mpegts", "uploader", "internal/h264", "internal/aac", "internal/sigv4", "internal/hint", "internal/wire", "internal/http1",
 	"internal/s3put", "internal/credential", "internal/spool", "internal/agent", "cmd/s3cam-agent"}
 
 // joinsS3 lists who may join the device's and the playback's small interfaces to a concrete S3 client or engine.
