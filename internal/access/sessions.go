@@ -7,8 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
-	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -51,7 +49,7 @@ type sessions struct {
 }
 
 func openSessions(dir string, now func() time.Time) (*sessions, error) {
-	f, err := state.Open[map[string]session](filepath.Join(dir, SessionsFile), state.WithClock(now))
+	f, err := state.Open[map[string]session](filepath.Join(dir, SessionsFile), state.WithClock(now), state.Disposable())
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +105,6 @@ func dropOldest(all map[string]session, name string) {
 // find returns an open session. The error of the file is given with what was known before it; who removes the file ends all sessions.
 func (s *sessions) find(id string, now time.Time) (session, bool, error) {
 	all, err := s.file.Get()
-	if errors.Is(err, fs.ErrNotExist) {
-		return session{}, false, nil
-	}
 	x, ok := all[id]
 	return x, ok && now.Before(x.expires()), err
 }

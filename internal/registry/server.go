@@ -18,11 +18,12 @@ type Server struct {
 	Region      string `json:"region"`
 	Credentials string `json:"credentials,omitempty"` // host:port of the credential endpoint, with the address that it listens on
 	RoleAlias   string `json:"role_alias,omitempty"`
+	CA          string `json:"ca,omitempty"` // certificates (PEM) that vouch for a store with https
 }
 
 // SaveServer keeps it for [LoadServer]. Nothing is written when it is known already.
 func SaveServer(dir string, s Server) error {
-	f, err := state.Open[Server](filepath.Join(dir, ServerFile))
+	f, err := state.Open[Server](filepath.Join(dir, ServerFile), state.Disposable())
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,7 @@ func SaveServer(dir string, s Server) error {
 
 // LoadServer returns what the server said last; the zero value when there was none.
 func LoadServer(dir string) (Server, error) {
-	f, err := state.Open[Server](filepath.Join(dir, ServerFile))
+	f, err := state.Open[Server](filepath.Join(dir, ServerFile), state.Disposable())
 	if err != nil {
 		return Server{}, err
 	}

@@ -5,7 +5,8 @@
 //
 // A file is replaced whole (temporary file, fsync, rename, fsync of the folder), so that a crash or a power cut leaves the old
 // value or the new one. Updates of all processes come one after the other, by a lock on a file beside it. Readers notice a
-// replaced file by themselves; while they run, one that is damaged or gone leaves the last value in use, beside an error.
+// replaced file by themselves; while they run, one that is damaged or gone leaves the last value in use, beside an error. One that is gone
+// when a program starts is an error too: the lock beside it, which stays, tells that it has been there.
 //
 // Files hold secrets: they are made with mode 0600, folders with 0700. What root makes in the folder of another user belongs to that
 // user ([Adopt]): the server, which runs as that user, has to read it.

@@ -17,6 +17,8 @@ import (
 
 // Bounds of a file.
 const (
+	lockSuffix = ".lock"
+
 	MaxBytes    = 16 << 20         // of a file, read or written
 	LockTimeout = 10 * time.Second // for which an Update waits for another process
 	checkEvery  = time.Second      // for which Get trusts what it knows
@@ -32,8 +34,9 @@ var ErrLocked = errors.New("another process is changing it")
 // File is one value of type T, kept as JSON. It is safe for concurrent use, also by several Files of one path and by several
 // processes.
 type File[T any] struct {
-	path string
-	now  func() time.Time
+	path       string
+	now        func() time.Time
+	disposable bool
 
 	mu      sync.Mutex // of what follows
 	value   T          // what the file held when it was read last; never changed afterwards
@@ -49,19 +52,25 @@ type File[T any] struct {
 // Option changes a File.
 type Option func(*options)
 
-type options struct{ now func() time.Time }
+type options struct {
+	now        func() time.Time
+	disposable bool
+}
 
 // WithClock replaces time.Now.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
-// Open reads the file at path. A file that does not exist is the zero T and is not made before the first Update, nor is its
+// Disposable says that the file may be removed to begin anew: without it, one that was written once and is not there is an error.
+func Disposable() Option { return func(o *options) { o.disposable = true } }
+
+// Open reads the file at path. A file that never existed is the zero T and is not made before the first Update, nor is its
 // folder. The error says that it cannot be read or is no T; fields that T lacks are an error too, since an Update would lose them.
 func Open[T any](path string, opts ...Option) (*File[T], error) {
 	o := options{now: time.Now}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	f := &File[T]{path: path, now: o.now}
+	f := &File[T]{path: path, now: o.now, disposable: o.disposable}
 	if _, err := f.Get(); err != nil {
 		return nil, err
 	}
@@ -73,8 +82,9 @@ func (f *File[T]) Path() string { return f.path }
 
 // Get returns the newest value: an Update through f is seen at once, that of others after a second. The caller must not change
 // what the value refers to. With an error the value is the last that could be read: use it only where being out of date is
-// better than nothing. A file that was there and is gone is an error too, which wraps fs.ErrNotExist: an editor that renames it, a
-// folder that is not mounted any more; holds, limits and people do not end by that.
+// better than nothing. A file that was there and is gone is an error too, unless it is [Disposable], which wraps fs.ErrNotExist: an editor
+// that renames it, a restored backup that lacks it; holds, limits and people do not end by that. It is known from the lock beside it, so
+// also by a process that starts later.
 func (f *File[T]) Get() (T, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -95,12 +105,10 @@ func (f *File[T]) refresh(now time.Time) {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		f.loaded = true
-		if f.seen != nil {
-			f.err = fmt.Errorf("state: %s has gone: %w (hint: put it back; a new start begins without it)", f.path, fs.ErrNotExist)
-			return
+		if f.err = f.gone(); f.err == nil {
+			var none T
+			f.value, f.seen = none, nil
 		}
-		var none T
-		f.value, f.err = none, nil
 		return
 	}
 	value, info, err := read[T](f.path)
@@ -112,6 +120,19 @@ func (f *File[T]) refresh(now time.Time) {
 	f.value, f.err, f.seen, f.readAt, f.loaded = value, nil, info, now, true
 }
 
+// gone is the error of a file that is not there and was, else nil. f.mu is held.
+func (f *File[T]) gone() error {
+	if f.disposable {
+		return nil
+	}
+	if f.seen == nil {
+		if info, err := os.Lstat(f.path + lockSuffix); err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(written)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("state: %s has gone: %w (hint: put it back, from the last backup; to begin without it remove %s%s too)", f.path, fs.ErrNotExist, f.path, lockSuffix)
+}
+
 func (f *File[T]) same(info fs.FileInfo) bool {
 	return f.seen != nil && os.SameFile(f.seen, info) && f.seen.ModTime().Equal(info.ModTime()) && f.seen.Size() == info.Size() &&
 		f.readAt.Sub(f.seen.ModTime()) >= racy
@@ -119,7 +140,7 @@ func (f *File[T]) same(info fs.FileInfo) bool {
 
 // Update changes the value: change gets a copy of its own of the newest value in the file and may alter it at will. Nothing is
 // written when it returns an error, which Update returns as it is. When Update returns nil the new value is on disk and will
-// survive a power cut. change must not call the methods of f.
+// survive a power cut. A file that has gone is not begun anew, unless it is [Disposable]. change must not call the methods of f.
 func (f *File[T]) Update(change func(*T) error) error {
 	f.updating.Lock()
 	defer f.updating.Unlock()
@@ -127,13 +148,18 @@ func (f *File[T]) Update(change func(*T) error) error {
 	if err := MkdirAll(dir); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	lock, err := acquire(f.path + ".lock")
+	lock, err := acquire(f.path + lockSuffix)
 	if err != nil {
 		return fmt.Errorf("state: lock %s: %w", f.path, err)
 	}
 	defer lock.Close()
 	value, _, err := read[T](f.path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		f.mu.Lock()
+		err = f.gone()
+		f.mu.Unlock()
+	}
+	if err != nil {
 		return err
 	}
 	if err := change(&value); err != nil {
@@ -153,6 +179,7 @@ func (f *File[T]) Update(change func(*T) error) error {
 	}
 	info, err := replace(dir, f.path, append(text, '\n'))
 	if info != nil {
+		trace(lock)
 		f.mu.Lock()
 		f.value, f.err, f.seen, f.loaded = fresh, nil, info, true
 		f.readAt, f.checked = f.now(), f.now()
@@ -162,6 +189,16 @@ func (f *File[T]) Update(change func(*T) error) error {
 		return fmt.Errorf("state: write %s: %w", f.path, err)
 	}
 	return nil
+}
+
+// written is in the lock of a file that has been written.
+const written = "The file beside this one has been written. This one stays.\n"
+
+// trace notes in the lock that there is a file beside it. Without, as when the disk is full, one that goes is not missed at the next start.
+func trace(lock *os.File) {
+	if info, err := lock.Stat(); err == nil && info.Size() == 0 && ours(info) {
+		_, _ = lock.WriteString(written)
+	}
 }
 
 // replace puts text in the place of path. info is not nil once it is there, even when it is not sure to survive a power cut.

@@ -132,10 +132,108 @@ func TestAFileThatIsGone(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	set(t, b, 1) // who changes it begins anew
+	// Neither a change nor a new start goes on with nothing: holds and people would be lost by it.
+	for name, f := range map[string]*state.File[value]{"who knew it": b, "who is new": nil} {
+		if f == nil {
+			var err error
+			if f, err = state.Open[value](path, state.WithClock(c.now)); err == nil {
+				t.Errorf("%s: opened", name)
+			} else if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path+".lock") {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err := f.Update(func(v *value) error { v.N = 1; return nil }); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: update: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it was begun anew: %v", err)
+	}
+	if err := os.Remove(path + ".lock"); err != nil { // as the hint says
+		t.Fatal(err)
+	}
+	d := open(t, path, c)
+	set(t, d, 1)
 	c.add(time.Second)
 	if n, m := got(t, a), got(t, open(t, path, c)); n != 1 || m != 1 {
-		t.Errorf("values %d and %d after an update", n, m)
+		t.Errorf("values %d and %d after a new beginning", n, m)
+	}
+}
+
+// What nobody needs may be removed at any time.
+func TestADisposableFileThatIsGone(t *testing.T) {
+	path, c := filepath.Join(t.TempDir(), "x.json"), &clock{t: time.Now()}
+	f, err := state.Open[value](path, state.WithClock(c.now), state.Disposable())
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, f, 9)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	c.add(time.Second)
+	if n := got(t, f); n != 0 {
+		t.Errorf("value %d", n)
+	}
+	if err := f.Update(func(v *value) error { v.N++; return nil }); err != nil || got(t, f) != 1 {
+		t.Errorf("%v, value %d", err, got(t, f))
+	}
+	if _, err := state.Open[value](path, state.Disposable()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A first change that fails leaves a lock and no file, which is no loss.
+func TestALockWithoutAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.json")
+	f := open(t, path, &clock{t: time.Now()})
+	no := errors.New("no")
+	if err := f.Update(func(*value) error { return no }); !errors.Is(err, no) {
+		t.Fatal(err)
+	}
+	set(t, open(t, path, &clock{t: time.Now()}), 1)
+}
+
+// A backup that is put in the place of the file holds, older or not, and whatever way it is put there.
+func TestAnOlderBackup(t *testing.T) {
+	for name, restore := range map[string]func(path string, backup []byte, at time.Time) error{
+		"written over it, with its old time": func(path string, backup []byte, at time.Time) error {
+			return errors.Join(os.WriteFile(path, backup, 0o600), os.Chtimes(path, at, at))
+		},
+		"renamed, with its old time": func(path string, backup []byte, at time.Time) error {
+			return errors.Join(os.WriteFile(path+"~", backup, 0o600), os.Chtimes(path+"~", at, at), os.Rename(path+"~", path))
+		},
+		"with a time of the future": func(path string, backup []byte, at time.Time) error {
+			at = time.Now().Add(time.Hour)
+			return errors.Join(os.WriteFile(path, backup, 0o600), os.Chtimes(path, at, at))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, c := filepath.Join(t.TempDir(), "x.json"), &clock{t: time.Now()}
+			f := open(t, path, c)
+			set(t, f, 1)
+			backup, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := time.Now().Add(-time.Hour)
+			set(t, f, 2)
+			c.add(time.Minute)
+			if n := got(t, f); n != 2 {
+				t.Fatal(n)
+			}
+			if err := restore(path, backup, at); err != nil {
+				t.Fatal(err)
+			}
+			c.add(time.Second)
+			if n := got(t, f); n != 1 {
+				t.Errorf("value %d, want that of the backup", n)
+			}
+			if err := f.Update(func(v *value) error { v.N += 10; return nil }); err != nil || got(t, f) != 11 {
+				t.Errorf("%v, value %d", err, got(t, f))
+			}
+		})
 	}
 }
 

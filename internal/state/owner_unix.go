@@ -29,13 +29,19 @@ func Adopt(f *os.File) error {
 	}
 	own, ok := info.Sys().(*syscall.Stat_t)
 	to, too := folder.Sys().(*syscall.Stat_t)
-	if !ok || !too || own.Uid != 0 || to.Uid == 0 || !info.IsDir() && (own.Nlink != 1 || !info.Mode().IsRegular()) {
+	if !ok || !too || own.Uid != 0 || to.Uid == 0 || !info.IsDir() && !ours(info) {
 		return nil
 	}
 	if err := f.Chown(int(to.Uid), int(to.Gid)); err != nil {
 		return fmt.Errorf("give %s to the owner of its folder: %w", f.Name(), err)
 	}
 	return nil
+}
+
+// ours tells whether a file is a plain one with one name: of another somebody may have put the name there.
+func ours(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink == 1 && info.Mode().IsRegular()
 }
 
 // MkdirAll is os.MkdirAll with mode 0700; what it makes belongs to the owner of the folder that was there.
