@@ -26,7 +26,7 @@ export interface App {
   /** openLink goes where a link leads that somebody pasted, or uses a token; it tells whether there was one */
   openLink: (text: string) => boolean;
   /** deny shows that the viewer may not see this */
-  deny: () => void;
+  deny: (camera: string) => void;
   /** dropLink goes on without the link by which the page was opened */
   dropLink: () => void;
 }

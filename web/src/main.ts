@@ -49,6 +49,7 @@ function start(root: HTMLElement): void {
   let current: View | undefined;
   let gate: Gate | undefined;
   let leaving = false;
+  let asking = false;
   let app: App | undefined;
   const connection = new Connection(async () => app?.api.cameras(shell.signal));
   connection.online = navigator.onLine;
@@ -103,7 +104,7 @@ function start(root: HTMLElement): void {
     if (state === 'linkExpired' || state === 'linkRefused') {
       return state;
     }
-    if (state !== 'expired' || viewer.session !== undefined) {
+    if (state !== 'expired' || viewer.known) {
       return undefined;
     }
     if (a.login === undefined) {
@@ -123,14 +124,19 @@ function start(root: HTMLElement): void {
   };
   /** askWho asks whose session this is. What it allows beyond a link is shown then. */
   const askWho = async (): Promise<void> => {
-    if (app === undefined || app.sessions === 'none') {
+    if (app === undefined || app.sessions === 'none' || asking) {
       return;
     }
     const before = viewer.byLink;
+    asking = true;
     const reply = await app.api.session(shell.signal);
+    asking = false;
     app.sessions = 'asked';
     viewer.session = reply.kind === 'ok' ? reply.value : undefined;
-    if (viewer.byLink !== before) {
+    if (viewer.known && viewer.claims !== undefined && viewer.claims.expires < clock.now()) {
+      viewer.drop(); // else it is the link of which the end is told when the session ends
+    }
+    if (viewer.byLink !== before || gateOf(app) !== gate) {
       show(false);
     } else {
       relabel();
@@ -196,9 +202,9 @@ function start(root: HTMLElement): void {
           viewer.drop();
           anew(true);
         },
-        deny: () => {
+        deny: (camera) => {
           if (app !== undefined) {
-            change(deniedView(app));
+            change(deniedView(app, camera));
           }
         },
       };

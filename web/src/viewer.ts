@@ -108,7 +108,12 @@ export class Viewer {
 
   /** byLink tells whether the link is all that lets this viewer watch: nobody is logged in, and not everyone may. */
   get byLink(): boolean {
-    return this.#token !== undefined && (this.#session === undefined || (!this.#session.open && this.#session.name === ''));
+    return this.#token !== undefined && !this.known;
+  }
+
+  /** known tells whether this is somebody who signed in, or everyone may watch. */
+  get known(): boolean {
+    return this.#session !== undefined && (this.#session.open || this.#session.name !== '');
   }
 
   /** rangeOf is the only footage of a camera that may be seen; undefined: live and all that is recorded. */

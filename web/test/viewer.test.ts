@@ -74,5 +74,7 @@ describe('the viewer', () => {
     expect([v.byLink, v.clips, v.rangeOf('gate'), v.mayShare]).toEqual([false, true, undefined, false]);
     v.session = { ...person, name: '', open: true };
     expect([v.byLink, v.mayShare]).toEqual([false, true]);
+    v.session = { ...person, name: '' }; // of who has the link only
+    expect([v.byLink, v.known, v.mayShare]).toEqual([true, false, false]);
   });
 });

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
-import { empty } from './lib/push.mjs';
+import { locked } from './lib/locked.mjs';
+import { empty, push } from './lib/push.mjs';
 import { until } from './lib/server.mjs';
 import { plays, site, visit } from './lib/visit.mjs';
 
@@ -64,6 +65,72 @@ for (const colorScheme of ['light', 'dark']) {
       await page.waitForSelector('.notice pre');
       await clean(page, 'first run');
     });
+  });
+}
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`axe-core finds nothing where people log in and share, ${colorScheme}`, async (t) => {
+    const password = 'correct horse battery';
+    const server = await locked(t);
+    const stranger = /40[013]|Failed to load resource|VIDEOJS: ERROR/;
+    const setup = await visit(it, t, server.setup, { colorScheme, expected: stranger });
+    await clean(setup, 'setup');
+    await server.add('root', password, '--role', 'admin');
+    await server.add('anna', password, '--camera', 'other');
+    await push(t, server.store, 'gate', '--speed', 'max', '--start', '2024-02-29 12:00:00').done;
+    const page = await visit(it, t, `${server.url}/#/play/gate/2024-02-29 12:00:03`, { colorScheme, expected: stranger });
+    await page.waitForURL(/\/login/);
+    await clean(page, 'login');
+    const login = async (name, word) => {
+      await page.getByLabel('Name').fill(name);
+      await page.getByLabel('Password').fill(word);
+      await page.getByRole('button', { name: 'Log in' }).click();
+    };
+    await login('root', 'wrong horse battery');
+    await page.getByRole('alert').waitFor();
+    await clean(page, 'a wrong password');
+    await login('root', password);
+    await plays(page);
+    await page.getByRole('button', { name: /^Account: / }).click();
+    await page.waitForSelector('dialog[open]');
+    await clean(page, 'the account');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Share', exact: true }).focus();
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('dialog[open] form');
+    await clean(page, 'the dialog for sharing');
+    await page.getByRole('button', { name: 'Make the link' }).focus();
+    await page.keyboard.press('Enter');
+    const field = page.getByLabel('Link', { exact: true });
+    await field.waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Copy', 'what comes next has the focus');
+    await clean(page, 'the link that was made');
+    const link = await field.inputValue();
+    await page.keyboard.press('Escape');
+    await page.goto(`${server.url}/password`);
+    await clean(page, 'changing the password');
+
+    const guest = await visit(it, t, link, { colorScheme, expected: stranger });
+    await plays(guest);
+    await guest.getByRole('button', { name: 'You watch by a link' }).click();
+    await guest.waitForSelector('dialog[open]');
+    await clean(guest, 'what a link shows');
+    await guest.keyboard.press('Escape');
+    await guest.goto(`${server.url}/#/live/other`);
+    await guest.getByRole('heading', { name: 'This link does not show this' }).waitFor();
+    await clean(guest, 'not in the link');
+    const cut = await visit(it, t, `${link.slice(0, -5)}`, { colorScheme, expected: stranger });
+    await cut.getByRole('heading', { name: 'This link is not valid' }).waitFor();
+    await clean(cut, 'a link that is not valid');
+    const bare = await visit(it, t, 'about:blank', { colorScheme, expected: stranger, allow: [server.url] });
+    await bare.route('**/config.json', (route) => route.fulfill({ json: { apiBase: '' } })); // as on a site without a login
+    await bare.goto(`${server.url}/#/`);
+    await bare.getByLabel('Link or token').fill('nothing');
+    await bare.keyboard.press('Enter');
+    await bare.getByText('There is no token in this.').waitFor();
+    await clean(bare, 'a link is needed');
+    await page.goto(`${server.url}/logout`);
+    await clean(page, 'logging out');
   });
 }
 

@@ -32,7 +32,7 @@ export function accountButton(scope: Scope, app: () => App | undefined): HTMLEle
     if (a === undefined || session?.open === true) {
       return 'none';
     }
-    if (session !== undefined && session.name !== '') {
+    if (a.viewer.known) {
       return 'person';
     }
     if (a.viewer.token !== undefined) {

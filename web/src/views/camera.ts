@@ -8,7 +8,7 @@ import { formatDateTime } from '../time';
 import { nextFootage } from '../timeline/find-footage';
 import { Footage } from '../timeline/footage';
 import { jumpBack, jumpOn } from '../timeline/jump';
-import { dayScale } from '../timeline/scale';
+import { dayScale, shortest } from '../timeline/scale';
 import { timeline } from '../timeline/timeline';
 import { calendar } from './calendar';
 import { clipPanel } from './clip-panel';
@@ -52,7 +52,7 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
       if (status.kind === 'failed' && status.reason === 'denied') {
         setTimeout(() => { // the player is at work just now
           if (!scope.signal.aborted) {
-            app.deny();
+            app.deny(camera);
           }
         });
       }
@@ -160,6 +160,10 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
     footage: [footage], time, live, marks: clip.marks, onSeek: (ms) => seek(ms),
     onPoint: (p) => preview.point(p === undefined ? undefined : { ...p, scale: bar.scale(), width: bar.element.clientWidth }),
   });
+  if (only !== undefined) {
+    const margin = Math.max((only.end - only.start) / 10, (shortest - (only.end - only.start)) / 2);
+    bar.show({ start: only.start - margin, end: only.end + margin });
+  }
   const row = transport(scope, settings, playback, () => bar, clip.tools);
   const days = calendar(scope, app, camera, {
     time, choose: (ms) => {

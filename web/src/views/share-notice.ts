@@ -40,7 +40,7 @@ export function gateView(app: App, gate: Gate): View {
 }
 
 /** deniedView is shown instead of a camera that the viewer may not see, or of footage that is not in his link. */
-export function deniedView(app: App): View {
+export function deniedView(app: App, camera: string): View {
   const { settings, viewer } = app;
   const scope = new Scope();
   const claims = viewer.byLink ? viewer.claims : undefined;
@@ -48,10 +48,11 @@ export function deniedView(app: App): View {
   const all = scope.h('a', { class: 'button', href: formatRoute({ view: 'cameras' }) }, () => settings.t.back);
   const element = scope.h('div', { class: 'notice gate', role: 'alert' },
     scope.h('h1', {}, title),
+    scope.h('p', { class: 'detail' }, () => settings.t.deniedCamera(camera)),
     ...(claims === undefined ? [] : claimsText(scope, app, claims)),
     scope.h('p', { class: 'actions' },
       ...(claims === undefined ? [] : camerasLinks(scope, app, claims)), all,
-      app.login !== undefined && viewer.session?.open !== true && scope.h('a', { class: 'button', href: loginURL(app.login) },
-        () => (viewer.session === undefined || viewer.session.name === '' ? settings.t.signIn : settings.t.signInOther))));
+      app.login !== undefined && !viewer.session?.open && scope.h('a', { class: 'button', href: loginURL(app.login) },
+        () => (viewer.known ? settings.t.signInOther : settings.t.signIn))));
   return { element, scope, title };
 }
