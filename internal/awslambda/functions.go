@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/s3cam/s3cam/internal/cache"
+	"github.com/s3cam/s3cam/internal/cache/dynamostore"
 	"github.com/s3cam/s3cam/internal/httpapi"
 	"github.com/s3cam/s3cam/internal/s3delivery"
 	"github.com/s3cam/s3cam/mpegts"
@@ -71,7 +72,7 @@ func newAPI(cfg *Config) (*api, error) {
 		pc.Windows = cache.NewMemory(cache.MemoryConfig{Now: cfg.Now, Logger: cfg.Logger}) // lists use none
 	} else {
 		client, transport := newDynamoDB(cfg)
-		windows, err := cache.NewDynamoDB(client, cache.DynamoDBConfig{Table: cfg.Table, Now: cfg.Now, Logger: cfg.Logger})
+		windows, err := dynamostore.New(client, dynamostore.Config{Table: cfg.Table, Now: cfg.Now, Logger: cfg.Logger})
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/s3cam/s3cam/internal/cache"
+	"github.com/s3cam/s3cam/internal/cache/dynamostore"
 	"github.com/s3cam/s3cam/playback"
 )
 
@@ -71,9 +72,9 @@ func TestEveryStoreKeepsThePromise(t *testing.T) {
 	}
 }
 
-func openTable(t testing.TB, api cache.DynamoAPI, name string) *cache.DynamoDB {
+func openTable(t testing.TB, api dynamostore.API, name string) *dynamostore.Store {
 	t.Helper()
-	d, err := cache.NewDynamoDB(api, cache.DynamoDBConfig{Table: name, AttemptTimeout: 20 * time.Second})
+	d, err := dynamostore.New(api, dynamostore.Config{Table: name, AttemptTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/s3cam/s3cam/internal/cache"
+	"github.com/s3cam/s3cam/internal/cache/dynamostore"
 	"github.com/s3cam/s3cam/playback"
 )
 
@@ -36,7 +36,7 @@ func connectionError(err error) error {
 }
 
 func TestConfigurationIsCheckedAtOnce(t *testing.T) {
-	_, err := cache.NewDynamoDB(nil, cache.DynamoDBConfig{Attempts: -1})
+	_, err := dynamostore.New(nil, dynamostore.Config{Attempts: -1})
 	for _, want := range []string{"client", "Table", "Attempts"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)
@@ -66,7 +66,7 @@ func TestFailuresAreRepeatedOrExplained(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newTable(t)
 				f.fail = func(context.Context, string, int, bool) error { return tt.err }
-				d, err := cache.NewDynamoDB(f, cache.DynamoDBConfig{Table: "IPC-Cache"})
+				d, err := dynamostore.New(f, dynamostore.Config{Table: "IPC-Cache"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -101,7 +101,7 @@ func TestWhatPassesIsNotSeen(t *testing.T) {
 			}
 			return nil
 		}
-		d, err := cache.NewDynamoDB(f, cache.DynamoDBConfig{Table: "t"})
+		d, err := dynamostore.New(f, dynamostore.Config{Table: "t"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestTheRequestsContextEndsRepeating(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newTable(t)
 		f.fail = func(context.Context, string, int, bool) error { return answerError("ThrottlingException", 400, "slow") }
-		d, err := cache.NewDynamoDB(f, cache.DynamoDBConfig{Table: "t", Attempts: 1000})
+		d, err := dynamostore.New(f, dynamostore.Config{Table: "t", Attempts: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +218,7 @@ func TestDamagedAndForeignItemsAreReplacedWithoutNumbersGoingBack(t *testing.T) 
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
 			f := newTable(t)
-			d, err := cache.NewDynamoDB(f, cache.DynamoDBConfig{Table: "IPC-Cache", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			d, err := dynamostore.New(f, dynamostore.Config{Table: "IPC-Cache", Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -323,7 +323,7 @@ func TestWhatDoesNotFitIsRefusedClearly(t *testing.T) {
 	w := window("a", 0, 1, now)
 	w.Recent = make([]int64, 300_000)
 	err := openTable(t, f, "t").Save(t.Context(), w)
-	if !errors.Is(err, cache.ErrTooLarge) || len(f.puts) != 0 {
+	if !errors.Is(err, dynamostore.ErrTooLarge) || len(f.puts) != 0 {
 		t.Errorf("%d puts, error %v", len(f.puts), err)
 	}
 }

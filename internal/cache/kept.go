@@ -41,7 +41,7 @@ const maxKeptBytes = 64 << 20
 // keepFor is how long a file stays after it was last written: numbers of a live window should not go back for a player that was
 // paused over the weekend; an EVENT playlist ends with its viewer.
 const (
-	keepLive  = retainLive
+	keepLive  = RetainLive
 	keepEvent = 24 * time.Hour
 	pruneEach = time.Hour
 )
@@ -185,7 +185,7 @@ func (k *Kept) read(id string) (w playback.Window, ok bool) {
 	case errors.Is(err, fs.ErrNotExist):
 		return playback.Window{}, false
 	case err == nil && (w.ID != id || w.Version <= 0 || w.MediaSequence < 0 || w.DiscontinuitySequence < 0):
-		err = errUnreadable
+		err = ErrUnreadable
 	}
 	if err != nil {
 		k.cfg.Logger.Warn("kept live window cannot be read; it is made anew", "window", id, "err", err)

@@ -16,12 +16,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/s3cam/s3cam/internal/cache"
+	"github.com/s3cam/s3cam/internal/cache/redisstore"
 	"github.com/s3cam/s3cam/playback"
 )
 
 func TestTheConfigurationOfRedisIsCheckedAtOnce(t *testing.T) {
-	_, err := cache.NewRedis(nil, cache.RedisConfig{Attempts: -1})
+	_, err := redisstore.New(nil, redisstore.Config{Attempts: -1})
 	for _, want := range []string{"client", "Attempts"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)
@@ -85,7 +85,7 @@ func TestFailuresOfRedisAreRepeatedOrExplained(t *testing.T) {
 			client := redisClient(t, &redis.Options{Addr: miniServer(t).Addr()})
 			h := &hook{before: func(int64) error { return tt.err }}
 			client.AddHook(h)
-			r, err := cache.NewRedis(client, cache.RedisConfig{Attempts: 3})
+			r, err := redisstore.New(client, redisstore.Config{Attempts: 3})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestFailuresOfRedisAreRepeatedOrExplained(t *testing.T) {
 				h.calls.Store(0)
 				err := op()
 				if h.calls.Load() != tt.calls || err == nil || !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.want) ||
-					errors.Is(err, playback.ErrConflict) || errors.Is(err, cache.ErrUnavailable) != tt.passing {
+					errors.Is(err, playback.ErrConflict) || errors.Is(err, redisstore.ErrUnavailable) != tt.passing {
 					t.Errorf("%d calls (want %d): %v", h.calls.Load(), tt.calls, err)
 				}
 			}
@@ -157,7 +157,7 @@ func TestWhatCannotBeReadIsReplaced(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			client := redisClient(t, &redis.Options{Addr: miniServer(t).Addr()})
 			var log bytes.Buffer
-			r, err := cache.NewRedis(client, cache.RedisConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			r, err := redisstore.New(client, redisstore.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -184,7 +184,7 @@ func TestWindowsExpireInRedisLongAfterPlaybackGaveThemUp(t *testing.T) {
 	server := miniServer(t)
 	server.SetTime(now)
 	client := redisClient(t, &redis.Options{Addr: server.Addr()})
-	r, err := cache.NewRedis(client, cache.RedisConfig{Now: func() time.Time { return now }})
+	r, err := redisstore.New(client, redisstore.Config{Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,8 +205,8 @@ func TestWindowsExpireInRedisLongAfterPlaybackGaveThemUp(t *testing.T) {
 
 func TestDeploymentsShareAServerByPrefix(t *testing.T) {
 	client := redisClient(t, &redis.Options{Addr: miniServer(t).Addr()})
-	a, _ := cache.NewRedis(client, cache.RedisConfig{Prefix: "a:"})
-	b, _ := cache.NewRedis(client, cache.RedisConfig{Prefix: "b:"})
+	a, _ := redisstore.New(client, redisstore.Config{Prefix: "a:"})
+	b, _ := redisstore.New(client, redisstore.Config{Prefix: "b:"})
 	save(t, a, window("cam", 0, 2, now))
 	if w := load(t, b, "cam"); w.Version != 0 {
 		t.Errorf("%+v", w)

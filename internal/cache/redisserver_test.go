@@ -13,7 +13,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/s3cam/s3cam/internal/cache"
+	"github.com/s3cam/s3cam/internal/cache/redisstore"
 )
 
 // miniServer is a Redis server in this process.
@@ -59,9 +59,9 @@ func redisClient(t testing.TB, o *redis.Options) *redis.Client {
 	return client
 }
 
-func openRedis(t testing.TB, api cache.RedisAPI) *cache.Redis {
+func openRedis(t testing.TB, api redisstore.API) *redisstore.Store {
 	t.Helper()
-	r, err := cache.NewRedis(api, cache.RedisConfig{AttemptTimeout: 20 * time.Second})
+	r, err := redisstore.New(api, redisstore.Config{AttemptTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/s3cam/s3cam/internal/cache"
+	"github.com/s3cam/s3cam/internal/cache/dynamostore"
+	"github.com/s3cam/s3cam/internal/cache/redisstore"
 	"github.com/s3cam/s3cam/internal/hint"
 	"github.com/s3cam/s3cam/playback"
 )
@@ -21,7 +22,7 @@ import (
 type CacheStore struct {
 	Redis *redis.Options // a server of Redis or Valkey
 
-	DynamoDB cache.DynamoAPI // with the table of the AWS deployment, which the functions there may use at the same time
+	DynamoDB dynamostore.API // with the table of the AWS deployment, which the functions there may use at the same time
 	Table    string
 }
 
@@ -45,9 +46,9 @@ func (s *server) openWindows(ctx context.Context) (playback.WindowStore, error) 
 		client := redis.NewClient(&o)
 		s.ops.closers = append(s.ops.closers, client.Close)
 		// Buckets of different deployments may have the same name; then they need different numbers of the database.
-		store, err = cache.NewRedis(client, cache.RedisConfig{Prefix: cache.DefaultRedisPrefix + s.client.Bucket() + ":", Now: s.cfg.Now, Logger: s.log})
+		store, err = redisstore.New(client, redisstore.Config{Prefix: redisstore.DefaultPrefix + s.client.Bucket() + ":", Now: s.cfg.Now, Logger: s.log})
 	case c.DynamoDB != nil:
-		store, err = cache.NewDynamoDB(c.DynamoDB, cache.DynamoDBConfig{Table: c.Table, Now: s.cfg.Now, Logger: s.log})
+		store, err = dynamostore.New(c.DynamoDB, dynamostore.Config{Table: c.Table, Now: s.cfg.Now, Logger: s.log})
 	default:
 		return s.windows()
 	}

@@ -57,43 +57,46 @@ var may = map[string][]string{
 	"internal/wire":       {},
 	"internal/buildinfo":  {},
 	"internal/hint":       {},
+	"internal/s3rule":     {},
 	"mpegts":              {"internal/h264", "internal/aac"},
-	"s3":                  {"internal/sigv4"},
+	"s3":                  {"internal/sigv4", "internal/s3rule"},
 	"uploader":            {"segment", "mpegts", "internal/h264", "internal/aac"},
 	"playback":            {"segment", "hls"},
 	"internal/http1":      {},
-	"internal/s3put":      {"internal/sigv4", "internal/http1"},
+	"internal/s3put":      {"internal/sigv4", "internal/s3rule", "internal/http1"},
 	"internal/credential": {"internal/sigv4", "internal/http1"},
 	"internal/spool":      {"uploader", "segment"},
 	"internal/agent": {"uploader", "segment", "mpegts", "internal/push", "internal/h264", "internal/aac", "internal/wire", "internal/s3put",
 		"internal/http1", "internal/credential", "internal/sigv4", "internal/spool", "internal/buildinfo", "internal/hint"},
-	"internal/mp4":          {"internal/h264", "internal/aac"},
-	"internal/clip":         {"internal/mp4", "mpegts", "segment", "internal/h264", "internal/aac"},
-	"internal/cache":        {"playback"},
-	"internal/httpapi":      {"playback", "internal/clip", "segment", "hls", "internal/access/token"},
-	"internal/webui":        {},
-	"internal/state":        {},
-	"internal/access/token": {},
-	"internal/access":       {"internal/access/token", "internal/state", "internal/httpapi", "segment"},
-	"internal/s3server":     {"segment"},
-	"internal/push":         {"internal/hint", "uploader", "mpegts", "internal/h264", "internal/aac"},
-	"internal/simcam":       {"uploader", "internal/h264", "internal/aac"},
-	"internal/awslambda":    {"internal/httpapi", "internal/access/token", "internal/cache", "internal/demosite", "internal/buildinfo", "internal/sigv4", "playback", "s3", "segment", "mpegts", "internal/s3delivery"},
-	"internal/s3delivery":   {"internal/httpapi", "s3"},
-	"internal/demosite":     {"internal/simcam", "internal/webui", "internal/sigv4", "internal/buildinfo", "uploader", "s3", "segment"},
-	"internal/deploy":       {"internal/hint", "deploy/cloudformation", "internal/buildinfo"},
-	"internal/provision":    {"internal/hint", "segment"},
-	"internal/cost":         {},
-	"internal/metrics":      {"internal/httpapi", "internal/buildinfo", "playback", "hls"},
-	"internal/doctor":       {"internal/metrics", "internal/buildinfo", "internal/tlscert", "playback", "s3"},
-	"internal/retention":    {"segment"},
-	"internal/tlscert":      {"internal/hint"},
-	"internal/registry":     {"internal/hint", "internal/s3server", "internal/state", "segment"},
-	"internal/credserver":   {"internal/registry"},
+	"internal/mp4":               {"internal/h264", "internal/aac"},
+	"internal/clip":              {"internal/mp4", "mpegts", "segment", "internal/h264", "internal/aac"},
+	"internal/cache":             {"playback"},
+	"internal/cache/dynamostore": {"internal/cache", "playback"},
+	"internal/cache/redisstore":  {"internal/cache", "playback"},
+	"internal/httpapi":           {"playback", "internal/clip", "segment", "hls", "internal/access/token"},
+	"internal/webui":             {},
+	"internal/state":             {},
+	"internal/access/token":      {},
+	"internal/access":            {"internal/access/token", "internal/state", "internal/httpapi", "segment"},
+	"internal/s3server":          {"segment"},
+	"internal/push":              {"internal/hint", "uploader", "mpegts", "internal/h264", "internal/aac"},
+	"internal/simcam":            {"uploader", "internal/h264", "internal/aac"},
+	"internal/awslambda":         {"internal/httpapi", "internal/access/token", "internal/cache", "internal/cache/dynamostore", "internal/demosite", "internal/buildinfo", "internal/sigv4", "playback", "s3", "segment", "mpegts", "internal/s3delivery"},
+	"internal/s3delivery":        {"internal/httpapi", "s3"},
+	"internal/demosite":          {"internal/s3rule", "internal/simcam", "internal/webui", "internal/sigv4", "internal/buildinfo", "uploader", "s3", "segment"},
+	"internal/deploy":            {"internal/hint", "deploy/cloudformation", "internal/buildinfo"},
+	"internal/provision":         {"internal/hint", "segment"},
+	"internal/cost":              {},
+	"internal/metrics":           {"internal/httpapi", "internal/buildinfo", "playback", "hls"},
+	"internal/doctor":            {"internal/metrics", "internal/buildinfo", "internal/tlscert", "playback", "s3"},
+	"internal/retention":         {"segment"},
+	"internal/tlscert":           {"internal/hint"},
+	"internal/registry":          {"internal/hint", "internal/s3server", "internal/state", "segment"},
+	"internal/credserver":        {"internal/registry"},
 }
 
 // standardOnly lists the packages that end up in cameras: nothing but the standard library without net/http, and ours.
-var standardOnly = []string{"segment", "mpegts", "uploader", "internal/h264", "internal/aac", "internal/sigv4", "internal/hint", "internal/wire", "internal/http1",
+var standardOnly = []string{"segment", "mpegts", "uploader", "internal/h264", "internal/aac", "internal/sigv4", "internal/s3rule", "internal/hint", "internal/wire", "internal/http1",
 	"internal/s3put", "internal/credential", "internal/spool", "internal/agent", "cmd/s3cam-agent"}
 
 // joinsS3 lists who may join the device's and the playback's small interfaces to a concrete S3 client or engine.
@@ -133,6 +136,24 @@ func TestImportRules(t *testing.T) {
 	for _, name := range standardOnly {
 		if !seen[name] {
 			t.Errorf("package %s of the rules does not exist", name)
+		}
+	}
+}
+
+// linksOnly lists what must not end up in a program that has no use for it, by the beginning of the import path.
+var linksOnly = map[string][]string{
+	"cmd/s3cam-lambda": {"github.com/redis/", module + "internal/s3server", module + "internal/standalone", "github.com/prometheus/"},
+	"cmd/s3cam-agent":  {"github.com/"},
+}
+
+func TestProgramsLinkOnlyWhatTheyUse(t *testing.T) {
+	for program, foreign := range linksOnly {
+		for _, p := range list(t, "./"+program) {
+			for _, f := range foreign {
+				if strings.HasPrefix(p.ImportPath, f) && !(f == "github.com/" && strings.HasPrefix(p.ImportPath, module)) {
+					t.Errorf("%s links %s", program, p.ImportPath)
+				}
+			}
 		}
 	}
 }

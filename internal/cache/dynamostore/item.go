@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cache
+package dynamostore
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/s3cam/s3cam/internal/cache"
 	"github.com/s3cam/s3cam/playback"
 )
 
@@ -42,16 +41,6 @@ const (
 // some room for how numbers are counted.
 const maxItemBytes = 400*1024 - 1024
 
-// retain is how long an expired window stays. The numbers of a live window that was deleted jump forward (playback counts
-// them from the key's time), so nothing breaks when it goes; but its discontinuity sequence may go back, and a player that
-// was paused over the weekend should not see that. An EVENT playlist has no numbers to remember.
-const (
-	retainLive  = 30 * 24 * time.Hour
-	retainEvent = time.Hour
-)
-
-var errUnreadable = errors.New("unreadable item")
-
 // dynItem is an item as it was read.
 type dynItem struct {
 	window   playback.Window
@@ -65,33 +54,13 @@ func (it *dynItem) numbers(id string) playback.Window {
 	return playback.Window{ID: id, Version: it.version, MediaSequence: it.msn, DiscontinuitySequence: it.dsn}
 }
 
-func retain(w *playback.Window) time.Duration {
-	if w.Event {
-		return retainEvent
-	}
-	return retainLive
-}
-
-func expiresAt(w *playback.Window) int64 { return w.Expires.Add(retain(w)).Unix() + 1 }
-
-// nextNumbers are the numbers that a window after w may not undercut.
-func nextNumbers(w *playback.Window) (msn, dsn int64) {
-	msn, dsn = w.MediaSequence+int64(len(w.Entries)), w.DiscontinuitySequence
-	for i := range w.Entries {
-		if w.Entries[i].Discontinuity {
-			dsn++
-		}
-	}
-	return msn, dsn
-}
-
 func number(n int64) *types.AttributeValueMemberN {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
 // encodeItem makes the item of the version after w. Of its entries it holds rest; refs name the parts with the others.
 func encodeItem(w playback.Window, refs []string, rest []playback.Entry, writer string) (map[string]types.AttributeValue, error) {
-	msn, dsn := nextNumbers(&w)
+	msn, dsn := cache.NextNumbers(&w)
 	w.Version++
 	w.Entries = rest
 	text, err := json.Marshal(w)
@@ -105,7 +74,7 @@ func encodeItem(w playback.Window, refs []string, rest []playback.Entry, writer 
 		attrMSN:     number(msn),
 		attrDSN:     number(dsn),
 		attrWriter:  &types.AttributeValueMemberS{Value: writer},
-		attrExpires: number(expiresAt(&w)),
+		attrExpires: number(cache.ExpiresAt(&w)),
 	}
 	if len(refs) > 0 {
 		list := &types.AttributeValueMemberL{}
@@ -152,23 +121,20 @@ func condition(version int64) (*string, map[string]string, map[string]types.Attr
 	}
 	return aws.String("attribute_not_exists(#v) OR NOT attribute_type(#v, :n) OR #v < :one OR #v > :max"), names,
 		map[string]types.AttributeValue{
-			":n": &types.AttributeValueMemberS{Value: "N"}, ":one": number(1), ":max": number(maxVersion),
+			":n": &types.AttributeValueMemberS{Value: "N"}, ":one": number(1), ":max": number(cache.MaxVersion),
 		}
 }
 
-// maxVersion is far beyond what a window can reach: a number above it was not written by Save.
-const maxVersion = math.MaxInt64 / 2
-
-// decodeItem reads the item of the window id. With an error (wrapping errUnreadable) the result still has what could be read
+// decodeItem reads the item of the window id. With an error (wrapping cache.ErrUnreadable) the result still has what could be read
 // of version and numbers.
 func decodeItem(id string, item map[string]types.AttributeValue) (dynItem, error) {
 	var it dynItem
 	version, ok := integer(item[attrVersion])
-	if !ok || version < 1 || version > maxVersion {
-		return it, fmt.Errorf("%w: %q is no number of s3cam, somebody else wrote it", errUnreadable, attrVersion)
+	if !ok || version < 1 || version > cache.MaxVersion {
+		return it, fmt.Errorf("%w: %q is no number of s3cam, somebody else wrote it", cache.ErrUnreadable, attrVersion)
 	}
 	it.version = version
-	if msn, ok := integer(item[attrMSN]); ok && msn >= 0 && msn <= maxVersion {
+	if msn, ok := integer(item[attrMSN]); ok && msn >= 0 && msn <= cache.MaxVersion {
 		it.msn = msn
 	}
 	if dsn, ok := integer(item[attrDSN]); ok && dsn >= 0 && dsn <= math.MaxInt32 {
@@ -180,17 +146,17 @@ func decodeItem(id string, item map[string]types.AttributeValue) (dynItem, error
 	}
 	switch {
 	case w.ID != id:
-		return it, fmt.Errorf("%w: it holds the window of %q", errUnreadable, w.ID)
+		return it, fmt.Errorf("%w: it holds the window of %q", cache.ErrUnreadable, w.ID)
 	case w.MediaSequence < 0 || w.DiscontinuitySequence < 0 || w.TargetDuration < 0:
-		return it, fmt.Errorf("%w: its window has numbers that no window has", errUnreadable)
+		return it, fmt.Errorf("%w: its window has numbers that no window has", cache.ErrUnreadable)
 	}
 	if list, ok := item[attrParts].(*types.AttributeValueMemberL); ok {
 		for _, v := range list.Value {
 			it.parts = append(it.parts, text(v))
 		}
 	}
-	if len(it.parts) > mostParts {
-		return it, fmt.Errorf("%w: it names %d parts", errUnreadable, len(it.parts))
+	if len(it.parts) > cache.MostParts {
+		return it, fmt.Errorf("%w: it names %d parts", cache.ErrUnreadable, len(it.parts))
 	}
 	w.Version = version
 	it.window = w
@@ -201,10 +167,10 @@ func decodeWindow(item map[string]types.AttributeValue) (playback.Window, error)
 	var w playback.Window
 	s, ok := item[attrWindow].(*types.AttributeValueMemberS)
 	if !ok {
-		return w, fmt.Errorf("%w: attribute %q is missing", errUnreadable, attrWindow)
+		return w, fmt.Errorf("%w: attribute %q is missing", cache.ErrUnreadable, attrWindow)
 	}
 	if err := json.Unmarshal([]byte(s.Value), &w); err != nil {
-		return w, fmt.Errorf("%w: %w", errUnreadable, err)
+		return w, fmt.Errorf("%w: %w", cache.ErrUnreadable, err)
 	}
 	return w, nil
 }

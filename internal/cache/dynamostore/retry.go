@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cache
+package dynamostore
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -18,12 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-)
 
-// Pauses between attempts: full jitter up to these, doubled each time.
-const (
-	firstPause = 50 * time.Millisecond
-	maxPause   = time.Second
+	"github.com/s3cam/s3cam/internal/cache"
 )
 
 // withoutRetry turns the SDK's own repeating off: attempt does it, and has to know about each try.
@@ -31,8 +25,8 @@ func withoutRetry(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
 
 // attempt calls do until it succeeds, fails for good, or the attempts or ctx are used up. Each try has its own deadline: a
 // connection that froze with its Lambda instance must not use up the request's time.
-func (d *DynamoDB) attempt(ctx context.Context, do func(ctx context.Context) error) error {
-	pause := firstPause
+func (d *Store) attempt(ctx context.Context, do func(ctx context.Context) error) error {
+	pause := cache.FirstPause
 	for n := 1; ; n++ {
 		try, cancel := context.WithTimeout(ctx, d.cfg.AttemptTimeout)
 		err := do(try)
@@ -57,7 +51,7 @@ func (d *DynamoDB) attempt(ctx context.Context, do func(ctx context.Context) err
 			return fmt.Errorf("%w (%w)", ctx.Err(), err)
 		case <-timer.C:
 		}
-		pause = min(2*pause, maxPause)
+		pause = min(2*pause, cache.MaxPause)
 	}
 }
 
@@ -112,10 +106,4 @@ func explain(err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", hint, err)
-}
-
-func nonce() string {
-	var b [12]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }

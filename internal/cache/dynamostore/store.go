@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cache
+package dynamostore
 
 import (
 	"context"
@@ -13,27 +13,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/s3cam/s3cam/internal/cache"
 	"github.com/s3cam/s3cam/playback"
 )
 
-// DynamoAPI is what DynamoDB needs of the service; *dynamodb.Client satisfies it. A role needs dynamodb:GetItem and
+// API is what a Store needs of the service; *dynamodb.Client satisfies it. A role needs dynamodb:GetItem and
 // dynamodb:PutItem on the table and nothing else.
-type DynamoAPI interface {
+type API interface {
 	GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(ctx context.Context, in *dynamodb.PutItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 }
 
-// Defaults of DynamoDBConfig.
+// Defaults of Config.
 const (
-	DefaultDynamoAttempts       = 5
-	DefaultDynamoAttemptTimeout = time.Second // a table in the same region answers within some 10 ms
+	DefaultAttempts       = 5
+	DefaultAttemptTimeout = time.Second // a table in the same region answers within some 10 ms
 )
 
-// DynamoDBConfig is what NewDynamoDB takes.
-type DynamoDBConfig struct {
+// Config is what New takes.
+type Config struct {
 	Table          string           // required; its hash key is "pk" (S), its time to live attribute "expires_at"
-	Attempts       int              // most tries of one request to the table; 0 = DefaultDynamoAttempts
-	AttemptTimeout time.Duration    // longest wait for one answer; 0 = DefaultDynamoAttemptTimeout
+	Attempts       int              // most tries of one request to the table; 0 = DefaultAttempts
+	AttemptTimeout time.Duration    // longest wait for one answer; 0 = DefaultAttemptTimeout
 	Now            func() time.Time // default time.Now
 	Logger         *slog.Logger     // nil discards
 }
@@ -42,7 +43,7 @@ type DynamoDBConfig struct {
 // item may have. No camera's footage comes near that within MaxReplay (see parts).
 var ErrTooLarge = errors.New("window is too large for a DynamoDB item")
 
-// DynamoDB keeps windows in a table that all instances of all functions share (playback.WindowStore). It may be used
+// Store keeps windows in a table that all instances of all functions share (playback.WindowStore). It may be used
 // concurrently. A Load is one strongly consistent GetItem, a Save one conditional PutItem; only an EVENT playlist of more
 // than some 3 hours takes more (see parts).
 //
@@ -52,16 +53,16 @@ var ErrTooLarge = errors.New("window is too large for a DynamoDB item")
 //
 // TTL deletes an item long after its window expired (see retain). Until then Load answers it, expired or not. What cannot
 // be read (foreign or damaged) is logged and answered as a window without entries, so that the next Save replaces it.
-type DynamoDB struct {
-	api   DynamoAPI
-	cfg   DynamoDBConfig
-	parts parts
+type Store struct {
+	api   API
+	cfg   Config
+	parts *cache.Parts
 }
 
-var _ playback.WindowStore = (*DynamoDB)(nil)
+var _ playback.WindowStore = (*Store)(nil)
 
-// NewDynamoDB returns a store in the table cfg.Table, which is not looked at yet.
-func NewDynamoDB(api DynamoAPI, cfg DynamoDBConfig) (*DynamoDB, error) {
+// New returns a store in the table cfg.Table, which is not looked at yet.
+func New(api API, cfg Config) (*Store, error) {
 	var problems []error
 	if api == nil {
 		problems = append(problems, errors.New("no DynamoDB client"))
@@ -76,10 +77,10 @@ func NewDynamoDB(api DynamoAPI, cfg DynamoDBConfig) (*DynamoDB, error) {
 		return nil, fmt.Errorf("windows in DynamoDB: %w", errors.Join(problems...))
 	}
 	if cfg.Attempts == 0 {
-		cfg.Attempts = DefaultDynamoAttempts
+		cfg.Attempts = DefaultAttempts
 	}
 	if cfg.AttemptTimeout == 0 {
-		cfg.AttemptTimeout = DefaultDynamoAttemptTimeout
+		cfg.AttemptTimeout = DefaultAttemptTimeout
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -87,11 +88,11 @@ func NewDynamoDB(api DynamoAPI, cfg DynamoDBConfig) (*DynamoDB, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &DynamoDB{api: api, cfg: cfg, parts: newParts()}, nil
+	return &Store{api: api, cfg: cfg, parts: cache.NewParts()}, nil
 }
 
 // Load implements playback.WindowStore. An expired window is still answered: its numbers must not be undercut.
-func (d *DynamoDB) Load(ctx context.Context, id string) (playback.Window, error) {
+func (d *Store) Load(ctx context.Context, id string) (playback.Window, error) {
 	item, err := d.get(ctx, id)
 	if err != nil {
 		return playback.Window{}, fmt.Errorf("read window %q in table %s: %w", id, d.cfg.Table, err)
@@ -102,7 +103,7 @@ func (d *DynamoDB) Load(ctx context.Context, id string) (playback.Window, error)
 	it, err := decodeItem(id, item)
 	if err == nil && len(it.parts) > 0 {
 		err = d.loadParts(ctx, &it)
-		if err != nil && !errors.Is(err, errUnreadable) {
+		if err != nil && !errors.Is(err, cache.ErrUnreadable) {
 			return playback.Window{}, fmt.Errorf("read window %q in table %s: %w", id, d.cfg.Table, err)
 		}
 	}
@@ -115,14 +116,14 @@ func (d *DynamoDB) Load(ctx context.Context, id string) (playback.Window, error)
 }
 
 // Save implements playback.WindowStore.
-func (d *DynamoDB) Save(ctx context.Context, w playback.Window) error {
+func (d *Store) Save(ctx context.Context, w playback.Window) error {
 	if err := d.save(ctx, w); err != nil {
 		return fmt.Errorf("write window %q in table %s: %w", w.ID, d.cfg.Table, err)
 	}
 	return nil
 }
 
-func (d *DynamoDB) save(ctx context.Context, w playback.Window) error {
+func (d *Store) save(ctx context.Context, w playback.Window) error {
 	if w.ID == "" || w.Version < 0 {
 		return fmt.Errorf("no id or a negative version %d", w.Version)
 	}
@@ -134,7 +135,7 @@ func (d *DynamoDB) save(ctx context.Context, w playback.Window) error {
 		return err
 	}
 	was := w.Version
-	writer := nonce()
+	writer := cache.Nonce()
 	item, err := encodeItem(w, refs, rest, writer)
 	if err != nil {
 		return err
@@ -163,7 +164,7 @@ func (d *DynamoDB) save(ctx context.Context, w playback.Window) error {
 }
 
 // get reads an item; nil when there is none.
-func (d *DynamoDB) get(ctx context.Context, pk string) (map[string]types.AttributeValue, error) {
+func (d *Store) get(ctx context.Context, pk string) (map[string]types.AttributeValue, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

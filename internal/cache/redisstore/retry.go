@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cache
+package redisstore
 
 import (
 	"context"
@@ -10,14 +10,16 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/s3cam/s3cam/internal/cache"
 )
 
 // attempt calls do until it succeeds, fails for good, or the attempts or ctx are used up. Each try has its own deadline.
-func (r *Redis) attempt(ctx context.Context, do func(ctx context.Context) error) error {
+func (r *Store) attempt(ctx context.Context, do func(ctx context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	pause := firstPause
+	pause := cache.FirstPause
 	for n := 1; ; n++ {
 		try, cancel := context.WithTimeout(ctx, r.cfg.AttemptTimeout)
 		err := do(try)
@@ -43,7 +45,7 @@ func (r *Redis) attempt(ctx context.Context, do func(ctx context.Context) error)
 			return fmt.Errorf("%w (%w)", ctx.Err(), err)
 		case <-timer.C:
 		}
-		pause = min(2*pause, maxPause)
+		pause = min(2*pause, cache.MaxPause)
 	}
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cache
+package redisstore
 
 import (
 	"context"
@@ -15,39 +15,40 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/s3cam/s3cam/internal/cache"
 	"github.com/s3cam/s3cam/playback"
 )
 
-// RedisAPI is what Redis needs of a client; *redis.Client and *redis.ClusterClient satisfy it. A user of the server (ACL)
+// API is what a Store needs of a client; *redis.Client and *redis.ClusterClient satisfy it. A user of the server (ACL)
 // needs the commands HMGET, GET, SET, EVALSHA, EVAL and, inside the script, TYPE, HGET, HMGET, DEL, HSET, HDEL, EXPIREAT on the
-// keys that begin with RedisConfig.Prefix.
-type RedisAPI interface {
+// keys that begin with Config.Prefix.
+type API interface {
 	redis.Scripter
 	HMGet(ctx context.Context, key string, fields ...string) *redis.SliceCmd
 	Get(ctx context.Context, key string) *redis.StringCmd
 	SetArgs(ctx context.Context, key string, value any, a redis.SetArgs) *redis.StatusCmd
 }
 
-// Defaults of RedisConfig.
+// Defaults of Config.
 const (
-	DefaultRedisPrefix         = "s3cam:"
-	DefaultRedisAttempts       = 5
-	DefaultRedisAttemptTimeout = time.Second // a server in the same network answers within a millisecond
+	DefaultPrefix         = "s3cam:"
+	DefaultAttempts       = 5
+	DefaultAttemptTimeout = time.Second // a server in the same network answers within a millisecond
 )
 
-// RedisConfig is what NewRedis takes.
-type RedisConfig struct {
-	Prefix         string           // of all keys, so that several deployments can share a server; "" = DefaultRedisPrefix
-	Attempts       int              // most tries of one request; 0 = DefaultRedisAttempts
-	AttemptTimeout time.Duration    // longest wait for one answer; 0 = DefaultRedisAttemptTimeout
+// Config is what New takes.
+type Config struct {
+	Prefix         string           // of all keys, so that several deployments can share a server; "" = DefaultPrefix
+	Attempts       int              // most tries of one request; 0 = DefaultAttempts
+	AttemptTimeout time.Duration    // longest wait for one answer; 0 = DefaultAttemptTimeout
 	Logger         *slog.Logger     // nil discards
 	Now            func() time.Time // default time.Now
 }
 
-// ErrUnavailable is wrapped by the errors of Redis when the server could not be reached or is not ready: later it may be.
+// ErrUnavailable is wrapped by the errors of a Store when the server could not be reached or is not ready: later it may be.
 var ErrUnavailable = errors.New("the store of live windows cannot be reached")
 
-// Redis keeps windows in a Redis or Valkey server (5 or newer) that all instances of a deployment share
+// Store keeps windows in a Redis or Valkey server (5 or newer) that all instances of a deployment share
 // (playback.WindowStore). It may be used concurrently. A Load is one HMGET, a Save one script that compares and swaps; only an
 // EVENT playlist of more than some 3 hours takes more (see parts). Each script touches one key, so that a cluster works too.
 //
@@ -56,14 +57,14 @@ var ErrUnavailable = errors.New("the store of live windows cannot be reached")
 //
 // A window expires long after playback has given it up, by the rules of the DynamoDB store (see retain). What cannot be read
 // is logged and answered as a window without entries, so that the next Save replaces it.
-type Redis struct {
-	api   RedisAPI
-	cfg   RedisConfig
-	parts parts
+type Store struct {
+	api   API
+	cfg   Config
+	parts *cache.Parts
 	swap  *redis.Script
 }
 
-var _ playback.WindowStore = (*Redis)(nil)
+var _ playback.WindowStore = (*Store)(nil)
 
 // Fields of the hash of a window: version "v", the JSON of playback.Window without what stands in parts "w", the names of
 // the parts that hold its oldest entries "p" (separated by spaces), the numbers that the next window may not undercut "msn"
@@ -93,9 +94,9 @@ redis.call('EXPIREAT', KEYS[1], ARGV[8])
 return 1
 `
 
-// NewRedis returns a store in the server behind api, which is not asked yet. The client's own repeating should be off
+// New returns a store in the server behind api, which is not asked yet. The client's own repeating should be off
 // (MaxRetries: -1).
-func NewRedis(api RedisAPI, cfg RedisConfig) (*Redis, error) {
+func New(api API, cfg Config) (*Store, error) {
 	var problems []error
 	if api == nil {
 		problems = append(problems, errors.New("no client"))
@@ -107,13 +108,13 @@ func NewRedis(api RedisAPI, cfg RedisConfig) (*Redis, error) {
 		return nil, fmt.Errorf("windows in Redis: %w", errors.Join(problems...))
 	}
 	if cfg.Prefix == "" {
-		cfg.Prefix = DefaultRedisPrefix
+		cfg.Prefix = DefaultPrefix
 	}
 	if cfg.Attempts == 0 {
-		cfg.Attempts = DefaultRedisAttempts
+		cfg.Attempts = DefaultAttempts
 	}
 	if cfg.AttemptTimeout == 0 {
-		cfg.AttemptTimeout = DefaultRedisAttemptTimeout
+		cfg.AttemptTimeout = DefaultAttemptTimeout
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -121,15 +122,15 @@ func NewRedis(api RedisAPI, cfg RedisConfig) (*Redis, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Redis{api: api, cfg: cfg, parts: newParts(), swap: redis.NewScript(swapScript)}, nil
+	return &Store{api: api, cfg: cfg, parts: cache.NewParts(), swap: redis.NewScript(swapScript)}, nil
 }
 
-func (r *Redis) key(id string) string { return r.cfg.Prefix + id }
+func (r *Store) key(id string) string { return r.cfg.Prefix + id }
 
 // Load implements playback.WindowStore. An expired window is still answered: its numbers must not be undercut.
-func (r *Redis) Load(ctx context.Context, id string) (playback.Window, error) {
+func (r *Store) Load(ctx context.Context, id string) (playback.Window, error) {
 	w, err := r.load(ctx, id)
-	if errors.Is(err, errUnreadable) {
+	if errors.Is(err, cache.ErrUnreadable) {
 		r.cfg.Logger.Error("a window in Redis cannot be read; it will be replaced", "window", id, slog.Any("error", err))
 		err = nil
 	}
@@ -139,8 +140,8 @@ func (r *Redis) Load(ctx context.Context, id string) (playback.Window, error) {
 	return w, nil
 }
 
-// load returns what could be read beside an error that wraps errUnreadable.
-func (r *Redis) load(ctx context.Context, id string) (playback.Window, error) {
+// load returns what could be read beside an error that wraps cache.ErrUnreadable.
+func (r *Store) load(ctx context.Context, id string) (playback.Window, error) {
 	w := playback.Window{ID: id}
 	var fields []any
 	err := r.attempt(ctx, func(ctx context.Context) (err error) {
@@ -149,11 +150,11 @@ func (r *Redis) load(ctx context.Context, id string) (playback.Window, error) {
 	})
 	switch {
 	case err != nil && redis.HasErrorPrefix(err, "WRONGTYPE"):
-		return w, fmt.Errorf("%w: somebody else wrote it: %w", errUnreadable, err)
+		return w, fmt.Errorf("%w: somebody else wrote it: %w", cache.ErrUnreadable, err)
 	case err != nil:
 		return w, err
 	case len(fields) != 5:
-		return w, fmt.Errorf("%w: %d fields of 5", errUnreadable, len(fields))
+		return w, fmt.Errorf("%w: %d fields of 5", cache.ErrUnreadable, len(fields))
 	}
 	var text [5]string
 	missing := 0
@@ -169,24 +170,24 @@ func (r *Redis) load(ctx context.Context, id string) (playback.Window, error) {
 	}
 	version, err := strconv.ParseInt(text[0], 10, 64)
 	if err != nil || version < 1 || len(text[0]) > 18 || strconv.FormatInt(version, 10) != text[0] {
-		return w, fmt.Errorf("%w: its version is none of s3cam, somebody else wrote it", errUnreadable)
+		return w, fmt.Errorf("%w: its version is none of s3cam, somebody else wrote it", cache.ErrUnreadable)
 	}
 	w.Version = version
-	w.MediaSequence, w.DiscontinuitySequence = count(text[3], maxVersion), count(text[4], math.MaxInt32)
+	w.MediaSequence, w.DiscontinuitySequence = count(text[3], cache.MaxVersion), count(text[4], math.MaxInt32)
 	var got playback.Window
 	if err := json.Unmarshal([]byte(text[1]), &got); err != nil {
-		return w, fmt.Errorf("%w: %w", errUnreadable, err)
+		return w, fmt.Errorf("%w: %w", cache.ErrUnreadable, err)
 	}
 	refs := strings.Fields(text[2])
 	switch {
 	case got.ID != id:
-		return w, fmt.Errorf("%w: it holds the window of %q", errUnreadable, got.ID)
+		return w, fmt.Errorf("%w: it holds the window of %q", cache.ErrUnreadable, got.ID)
 	case got.MediaSequence < 0 || got.DiscontinuitySequence < 0 || got.TargetDuration < 0:
-		return w, fmt.Errorf("%w: it has numbers that no window has", errUnreadable)
-	case len(refs) > mostParts:
-		return w, fmt.Errorf("%w: it names %d parts", errUnreadable, len(refs))
+		return w, fmt.Errorf("%w: it has numbers that no window has", cache.ErrUnreadable)
+	case len(refs) > cache.MostParts:
+		return w, fmt.Errorf("%w: it names %d parts", cache.ErrUnreadable, len(refs))
 	}
-	older, err := r.parts.load(id, refs, func(pk string) (*part, error) { return r.getPart(ctx, pk) })
+	older, err := r.parts.Load(id, refs, func(pk string) (*cache.Part, error) { return r.getPart(ctx, pk) })
 	if err != nil {
 		return w, err
 	}
@@ -206,7 +207,7 @@ func count(s string, most int64) int64 {
 	return n
 }
 
-func (r *Redis) getPart(ctx context.Context, pk string) (*part, error) {
+func (r *Store) getPart(ctx context.Context, pk string) (*cache.Part, error) {
 	var text string
 	err := r.attempt(ctx, func(ctx context.Context) (err error) {
 		text, err = r.api.Get(ctx, r.key(pk)).Result()
@@ -214,50 +215,50 @@ func (r *Redis) getPart(ctx context.Context, pk string) (*part, error) {
 	})
 	switch {
 	case errors.Is(err, redis.Nil):
-		return nil, fmt.Errorf("%w: part %q of it is missing", errUnreadable, pk)
+		return nil, fmt.Errorf("%w: part %q of it is missing", cache.ErrUnreadable, pk)
 	case err != nil && redis.HasErrorPrefix(err, "WRONGTYPE"):
-		return nil, fmt.Errorf("%w: part %q: %w", errUnreadable, pk, err)
+		return nil, fmt.Errorf("%w: part %q: %w", cache.ErrUnreadable, pk, err)
 	case err != nil:
 		return nil, err
 	}
 	var w playback.Window
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
-		return nil, fmt.Errorf("%w: part %q: %w", errUnreadable, pk, err)
+		return nil, fmt.Errorf("%w: part %q: %w", cache.ErrUnreadable, pk, err)
 	}
-	x := &part{pk: pk, entries: w.Entries} // its end is not known: a Save of this process writes it again, once
-	r.parts.put(x)
+	x := &cache.Part{Key: pk, Entries: w.Entries} // its end is not known: a Save of this process writes it again, once
+	r.parts.Put(x)
 	return x, nil
 }
 
 // Save implements playback.WindowStore.
-func (r *Redis) Save(ctx context.Context, w playback.Window) error {
+func (r *Store) Save(ctx context.Context, w playback.Window) error {
 	if err := r.save(ctx, w); err != nil {
 		return fmt.Errorf("write window %q in Redis: %w", w.ID, err)
 	}
 	return nil
 }
 
-func (r *Redis) save(ctx context.Context, w playback.Window) error {
+func (r *Store) save(ctx context.Context, w playback.Window) error {
 	if w.ID == "" || w.Version < 0 {
 		return fmt.Errorf("no id or a negative version %d", w.Version)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	refs, rest, err := r.parts.save(w, func(x *part, text string) error {
-		end := time.Unix(max(x.expires, r.endOf(&w)+partMargin), 0) // never before the window that names it
+	refs, rest, err := r.parts.Save(w, func(x *cache.Part, text string) error {
+		end := time.Unix(max(x.Expires, r.endOf(&w)+cache.PartMargin), 0) // never before the window that names it
 		err := r.attempt(ctx, func(ctx context.Context) error {
-			return r.api.SetArgs(ctx, r.key(x.pk), text, redis.SetArgs{ExpireAt: end}).Err()
+			return r.api.SetArgs(ctx, r.key(x.Key), text, redis.SetArgs{ExpireAt: end}).Err()
 		})
 		if err == nil {
-			r.parts.put(x)
+			r.parts.Put(x)
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	msn, dsn := nextNumbers(&w)
+	msn, dsn := cache.NextNumbers(&w)
 	was := w.Version
 	w.Version++
 	w.Entries = rest
@@ -265,7 +266,7 @@ func (r *Redis) save(ctx context.Context, w playback.Window) error {
 	if err != nil {
 		return err
 	}
-	args := []any{was, w.Version, text, strings.Join(refs, " "), msn, dsn, nonce(), r.endOf(&w)}
+	args := []any{was, w.Version, text, strings.Join(refs, " "), msn, dsn, cache.Nonce(), r.endOf(&w)}
 	var won int64
 	err = r.attempt(ctx, func(ctx context.Context) (err error) {
 		won, err = r.swap.Run(ctx, r.api, []string{r.key(w.ID)}, args...).Int64()
@@ -281,6 +282,6 @@ func (r *Redis) save(ctx context.Context, w playback.Window) error {
 }
 
 // endOf is when Redis deletes the window, Unix seconds. One that would be gone at once stays for an hour: a Save must be seen.
-func (r *Redis) endOf(w *playback.Window) int64 {
-	return max(expiresAt(w), r.cfg.Now().Add(retainEvent).Unix())
+func (r *Store) endOf(w *playback.Window) int64 {
+	return max(cache.ExpiresAt(w), r.cfg.Now().Add(cache.RetainEvent).Unix())
 }
