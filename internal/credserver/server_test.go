@@ -27,6 +27,7 @@ import (
 // endpoint is a running server and what it knows.
 type endpoint struct {
 	addr string
+	dir  string
 	reg  *registry.Registry
 	ca   *registry.Authority
 	log  bytes.Buffer // to be read when nothing runs
@@ -35,7 +36,7 @@ type endpoint struct {
 func start(t *testing.T) *endpoint {
 	t.Helper()
 	dir := t.TempDir()
-	e := &endpoint{}
+	e := &endpoint{dir: dir}
 	var err error
 	if e.reg, err = registry.Open(registry.Config{Dir: dir, Bucket: "video"}); err != nil {
 		t.Fatal(err)
