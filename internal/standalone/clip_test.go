@@ -112,3 +112,17 @@ func TestClipFromEitherStore(t *testing.T) {
 		t.Errorf("without a segment that is not listed: %d bytes, %v, trailer %v", len(data), err, r.Trailer)
 	}
 }
+
+// A page that offers what is answered by 501 is no help.
+func TestThePageIsToldWhenNoClipsAreOffered(t *testing.T) {
+	for max, want := range map[int]string{-1: `{"apiBase":"","login":"login","clips":false}`, 0: `{"apiBase":"","login":"login"}`, 7: `{"apiBase":"","login":"login"}`} {
+		s := start(t, standalone.Config{Engine: &standalone.Engine{Dir: t.TempDir(), Volatile: true}, Playback: standalone.Playback{MaxClips: max}})
+		if status, _, config := get(t, s.Web+"/config.json"); status != 200 || strings.TrimSpace(string(config)) != want {
+			t.Errorf("MaxClips %d: %d %s, want %s", max, status, config, want)
+		}
+		status, _, answer := get(t, clipOf(s.Web, "mp4", recordingStart(), recordingStart().Add(time.Minute)))
+		if offered := !strings.Contains(string(answer), "clips_not_offered"); offered != (max >= 0) || !offered && status != 501 {
+			t.Errorf("MaxClips %d: a clip is answered %d %s", max, status, answer)
+		}
+	}
+}

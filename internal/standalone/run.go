@@ -320,7 +320,7 @@ func (s *server) startWeb(ctx context.Context, l net.Listener) error {
 
 // site is the web page. Its policy lets it load from the store when segments are not delivered by this server.
 func (s *server) site(ctx context.Context, p Playback) (http.Handler, error) {
-	cfg := webui.Config{Zone: s.cfg.Web.Zone, CameraZones: s.cfg.Web.CameraZones}
+	cfg := webui.Config{Zone: s.cfg.Web.Zone, CameraZones: s.cfg.Web.CameraZones, NoClips: p.MaxClips < 0}
 	if !s.cfg.Web.Anonymous {
 		cfg.Login = "login"
 	}
