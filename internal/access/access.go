@@ -202,8 +202,10 @@ func (a *Access) signedIn(r *http.Request, d *data) (*Person, string) {
 // is no limit.
 func (a *Access) allows(c *caller, camera string, right token.Right) (g httpapi.Grant, ok bool) {
 	switch {
-	case c.open, token.Match(a.cfg.Public, camera), c.person != nil && c.person.may(camera):
+	case c.open, c.person != nil && c.person.may(camera):
 		return g, true
+	case token.Match(a.cfg.Public, camera):
+		return httpapi.Grant{Guest: c.person == nil}, true
 	case c.claims != nil && c.claims.Allows(camera, right):
 		return httpapi.GrantOf(c.claims), true
 	}
@@ -256,23 +258,4 @@ func unauthorized(refused error) error {
 		e.Code, e.Message = "token_refused", "the link is not valid, or was revoked; ask for a new one"
 	}
 	return e
-}
-
-// Guard puts the login page before the web page, for who may see nothing yet. Everything that the page consists of is the same
-// on every server and no secret; only what it shows is.
-func (a *Access) Guard(site http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; p == "/" || p == "/index.html" {
-			w.Header().Set("Vary", "Cookie")
-			if c := a.caller(r); !c.open && c.person == nil && c.claims == nil && len(a.cfg.Public) == 0 {
-				next := "." + p
-				if r.URL.RawQuery != "" {
-					next += "?" + r.URL.RawQuery
-				}
-				seeOther(w, "login?next="+url.QueryEscape(next))
-				return
-			}
-		}
-		site.ServeHTTP(w, r)
-	})
 }

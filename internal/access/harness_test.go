@@ -121,7 +121,7 @@ func (w *world) restart() {
 		w.t.Fatal(err)
 	}
 	f := footage{}
-	w.http, err = httpapi.New(httpapi.Config{Playback: f, Objects: f, Clips: httpapi.Clips{Max: 1}, Authorize: w.acc.Authorize, Account: w.acc, Site: w.acc.Guard(site{}), Now: w.time})
+	w.http, err = httpapi.New(httpapi.Config{Playback: f, Objects: f, Clips: httpapi.Clips{Max: 1}, Authorize: w.acc.Authorize, Account: w.acc, Site: site{}, Now: w.time})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 		{"GET", "/clip.mp4?camera_id=lobby" + times, "", public},
 		{"GET", "/cameras", "", list},
 		{"GET", "/healthz", "", public},
-		{"GET", "/", "", public}, // since there is a public camera
+		{"GET", "/", "", public}, // the page itself is no secret
 		{"GET", "/config.json", "", public},
 		{"GET", "/login", "", public},
 		{"GET", "/login.css", "", public},
@@ -242,12 +242,12 @@ func TestEveryoneFindsHisCamerasInTheList(t *testing.T) {
 	}
 }
 
-// Without public cameras nobody sees anything but the login, and with nobody in the book the setup.
+// Without public cameras nobody sees anything but the login and the empty page, which leads there, and with nobody in the book the setup.
 func TestClosedServer(t *testing.T) {
 	w := emptyWorld(t, access.Config{})
 	for _, tt := range []struct{ target, want string }{
 		{"/playlist.m3u8?camera_id=gate", "401"}, {"/cameras", "401"}, {"/session", "401"}, {"/segments/gate/2026/11/25/09/30/00.ts", "401"},
-		{"/", "login"}, {"/?camera=gate", "login"}, {"/index.html", "login"}, {"/password", "login"}, {"/healthz", "ok"}, {"/login", "ok"}, {w.acc.SetupPath(), "ok"}, {"/setup?token=x", "403"},
+		{"/", "ok"}, {"/?camera=gate", "ok"}, {"/index.html", "ok"}, {"/password", "login"}, {"/healthz", "ok"}, {"/login", "ok"}, {w.acc.SetupPath(), "ok"}, {"/setup?token=x", "403"},
 	} {
 		if got := answer(w.do("GET", tt.target, "", nil)); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.target, got, tt.want)
