@@ -70,14 +70,16 @@ func (h *handler) clip(w *response, r *http.Request, form string) error {
 		return &Error{Status: http.StatusNotImplemented, Code: "clips_not_offered",
 			Message: "this server makes no clips: an answer here has no room for more than a few seconds; make it from the segments of /replay.m3u8, as ffmpeg -i <url> -c copy clip.mp4"}
 	}
-	select {
-	case h.clips <- struct{}{}:
-		defer func() { <-h.clips }()
-	default:
-		w.Header().Set("Retry-After", clipRetry)
-		return &Error{Status: http.StatusServiceUnavailable, Code: "too_many_clips",
-			Message: fmt.Sprintf("%d clips are being made, no more are made at a time; try again when one is done", cap(h.clips))}
+	if g.Guest {
+		if !begin(h.guests) {
+			return tooManyClips(w, cap(h.guests))
+		}
+		defer func() { <-h.guests }()
 	}
+	if !begin(h.clips) {
+		return tooManyClips(w, cap(h.clips))
+	}
+	defer func() { <-h.clips }()
 	c, err := h.openClip(r, clip.Config{Camera: camera, Start: start, End: end, Partial: partial == 1, CutGaps: gaps == 1, Fetch: h.fetch})
 	if err != nil {
 		return err
@@ -123,6 +125,22 @@ func (h *handler) clip(w *response, r *http.Request, form string) error {
 		header.Set("X-S3cam-Gaps", strconv.Itoa(res.Gaps))
 	}
 	return nil
+}
+
+// begin takes one of the places, if there is one.
+func begin(places chan struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func tooManyClips(w http.ResponseWriter, most int) error {
+	w.Header().Set("Retry-After", clipRetry)
+	return &Error{Status: http.StatusServiceUnavailable, Code: "too_many_clips",
+		Message: fmt.Sprintf("%d clips are being made, no more are made at a time; try again when one is done", most)}
 }
 
 // openClip lists the segments and looks at the first and the last.

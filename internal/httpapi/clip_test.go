@@ -240,6 +240,42 @@ func TestClipsAreBoundedAndEndWithTheirClient(t *testing.T) {
 	}
 }
 
+// Holders of links, who take their clips as slowly as they like, leave half of the places to those who log in.
+func TestGuestsTakeHalfOfTheClips(t *testing.T) {
+	release := make(chan struct{})
+	s := recorded(t, 10, func(c *httpapi.Config) {
+		c.Clips.Max = 4
+		c.Authorize = func(r *http.Request, _ string) (httpapi.Grant, error) {
+			return httpapi.Grant{Guest: r.Header.Get("Authorization") != ""}, nil
+		}
+	})
+	s.open = func(o httpapi.Object) io.ReadCloser {
+		<-release
+		return o.Body
+	}
+	answers := make(chan int, 10)
+	for _, who := range []string{"guest", "guest", "guest", "guest", "guest", "", ""} {
+		go func() {
+			var headers []string
+			if who != "" {
+				headers = []string{"Authorization", who}
+			}
+			answers <- s.get(clipURL("ts", 0, 9*time.Second, ""), headers...).StatusCode
+		}()
+	}
+	for range 3 { // of five guests two are served
+		if got := <-answers; got != 503 {
+			t.Errorf("a guest too many: %d", got)
+		}
+	}
+	close(release)
+	for range 4 {
+		if got := <-answers; got != 200 {
+			t.Errorf("one of two guests and two others: %d", got)
+		}
+	}
+}
+
 func TestCoverageTakesResolutionAndActivity(t *testing.T) {
 	s := serve(t, nil)
 	at := eleven()

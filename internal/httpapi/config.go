@@ -148,6 +148,7 @@ type handler struct {
 	render *renderer
 	lives  *liveCache
 	clips  chan struct{} // holds one value for each clip in progress
+	guests chan struct{} // and for each of guests
 	varies []string      // what authorised answers depend on, as http.Header holds it
 
 	goodHost atomic.Pointer[string] // that hostAllowed allowed last
@@ -221,5 +222,5 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	cfg.Hosts = hosts
 	return &handler{cfg: cfg, log: cfg.Logger, ids: newRequestIDs(), render: newRenderer(), lives: newLiveCache(),
-		clips: make(chan struct{}, cfg.Clips.Max), varies: []string{"Authorization, Cookie"}}, nil
+		clips: make(chan struct{}, cfg.Clips.Max), guests: make(chan struct{}, (cfg.Clips.Max+1)/2), varies: []string{"Authorization, Cookie"}}, nil
 }

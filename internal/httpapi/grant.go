@@ -21,10 +21,13 @@ type Grant struct {
 	From, To time.Time
 	// Until is when the permission ends by itself; zero where it does not. Signed URLs of the store are not good for longer.
 	Until time.Time
+	// Guest is who nobody knows by name: the holder of a link, or whoever watches a public camera. Guests together make half of
+	// the clips at a time at most, so that those who log in get theirs.
+	Guest bool
 }
 
 // GrantOf is what a token that is good for a camera gives.
-func GrantOf(c *token.Claims) Grant { return Grant{From: c.From, To: c.To, Until: c.Expires} }
+func GrantOf(c *token.Claims) Grant { return Grant{From: c.From, To: c.To, Until: c.Expires, Guest: true} }
 
 func (g *Grant) bounded() bool { return !g.From.IsZero() || !g.To.IsZero() }
 
