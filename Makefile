@@ -15,6 +15,8 @@ FUZZTIME ?= 10s
 FOR      ?= 10m
 BODY     ?= 1875000
 KEEP     ?= 45s
+# The release of Go that go.mod names, whatever the machine's default is. GOTOOLCHAIN=local takes the one that is installed.
+export GOTOOLCHAIN ?= $(shell sed -n 's/^toolchain //p' go.mod)
 export PATH := $(CURDIR)/build/node/bin:$(CURDIR)/build/py/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -45,7 +47,12 @@ lambda: ## build the zips of the AWS Lambda functions into build/lambda
 deps: ## install what the tests need and this machine lacks (Debian, Ubuntu; elsewhere it says what to install)
 	@scripts/deps.sh
 
-test: deps lint test-go test-386 test-csdk test-device test-faults test-aws test-web test-browser ## every suite
+# Suites that mostly wait run beside one that computes; what measures time (test-browser) and the race detector have the machine alone.
+test: ## every suite
+	$(MAKE) deps lint test-go test-csdk
+	$(MAKE) -j2 --output-sync=target test-device test-386
+	$(MAKE) -j2 --output-sync=target test-faults test-aws
+	$(MAKE) test-web test-browser
 	@echo "make test: all suites passed"
 
 lint: ## formatting and vet

@@ -2,6 +2,8 @@ module github.com/s3cam/s3cam/bench
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	github.com/asticode/go-astits v1.15.0
 	github.com/aws/aws-sdk-go-v2 v1.48.0
@@ -26,6 +28,7 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/redis/go-redis/v9 v9.23.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
+	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 )
 

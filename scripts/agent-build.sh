@@ -20,6 +20,7 @@
 # scripts/agent-build.sh test ARGUMENTS runs `go test` on this machine with the same compiler flags.
 #
 # Environment: GO           the go command
+#              GOTOOLCHAIN  another release than go.mod names; local: the one that is installed
 #              S3CAM_LINES=keep    keep symbols and line numbers: addresses are those of the shipped program, so this one explains its panics
 #              S3CAM_OVERLAY=none  patch nothing, for a toolchain that differs; see the error message that mentions it
 set -eu
@@ -64,13 +65,24 @@ for t; do
 	case " ${all[*]} 386 " in *" $t "*) ;; *) printf 'agent-build: no such target: %s\n' "$t" >&2 && usage ;; esac
 done
 cd "$(dirname "$here")/.."
+# The release that go.mod names, whatever the machine's default is: it has the fixes of the standard library, and the bytes depend on it.
+export GOTOOLCHAIN="${GOTOOLCHAIN:-$(sed -n 's/^toolchain //p' go.mod)}"
+"$go" version >/dev/null || die "$GOTOOLCHAIN cannot be had: see the message above, or choose another by GOTOOLCHAIN=local"
 
 # What the caller's environment may say otherwise and changes the bytes.
 unset GOFLAGS GOEXPERIMENT GOFIPS140 GODEBUG GOMIPS GOARM GOARM64 GOAMD64 GO386 GOCOVERDIR GOOS GOARCH
 export CGO_ENABLED=0 GOENV=off GOWORK=off
-root=$($go env GOROOT)
 dir=build/_overlay # go does not look for packages in folders that begin with _
 mkdir -p "$dir"
+root=$($go env GOROOT)
+case $root/ in "$($go env GOMODCACHE)"/*)
+	# A toolchain that the go command has downloaded. Its files may not be replaced where they are, so it is used by another name.
+	ln -sfn "$root" build/_toolchain.$$ && mv -fT build/_toolchain.$$ build/_toolchain
+	root=$PWD/build/_toolchain
+	export GOROOT=$root GOTOOLCHAIN=local
+	go=$root/bin/go
+	;;
+esac
 
 # place moves a file only when it differs: other builds may be reading the old one at this moment.
 place() { if cmp -s "$1" "$2"; then rm -f "$1"; else chmod "$3" "$1" && mv -f "$1" "$2"; fi; }

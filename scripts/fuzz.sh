@@ -9,10 +9,10 @@ trap 'rm -f "$log"' EXIT
 failed=()
 count=0
 for file in $(git ls-files --cached --others --exclude-standard '*_test.go' | xargs grep -l '^func Fuzz'); do
-	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
+	while read -r target; do
 		echo "fuzz: $(dirname "$file") $target"
 		count=$((count + 1))
-		if ! go test -run "^$" -fuzzminimizetime 10x -fuzz "^$target\$" -fuzztime "${1:-10s}" "./$(dirname "$file")" 2>&1 | tee "$log"; then
+		if ! go test -run "^$" -fuzzminimizetime 10x -fuzz "^$target\$" -fuzztime "${1:-10s}" "./$(dirname "$file")" 2>&1 </dev/null | tee "$log"; then
 			# The end of the time, met in the middle of an input, is reported as a failure by go test now and then: no input, no finding.
 			if grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input' "$log"; then
 				echo "fuzz: the time was over, nothing was found"
@@ -20,7 +20,7 @@ for file in $(git ls-files --cached --others --exclude-standard '*_test.go' | xa
 				failed+=("$(dirname "$file") $target")
 			fi
 		fi
-	done
+	done < <(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file")
 done
 echo "fuzz: $count targets, ${#failed[@]} with findings"
 for f in ${failed+"${failed[@]}"}; do echo "  $f"; done

@@ -11,7 +11,7 @@
 # - Inlining is off but for our own packages and those that most of the time is spent in: signing, hashing, compressing, maps.
 # - The zip is compressed by lambda-deflate.go, which takes its time.
 #
-# Environment: GO  the go command
+# Environment: GO  the go command; GOTOOLCHAIN  another release than go.mod names (local: the one that is installed)
 set -eu
 
 die() { printf 'lambda-build: %s\n' "$*" >&2; exit 1; }
@@ -24,6 +24,9 @@ if [ "${1:-}" = -o ]; then
 	case $out in /*) ;; *) out=$PWD/$out ;; esac
 fi
 cd "$(dirname "$0")/.."
+# The release that go.mod names, whatever the machine's default is: it has the fixes of the standard library, and the bytes depend on it.
+export GOTOOLCHAIN="${GOTOOLCHAIN:-$(sed -n 's/^toolchain //p' go.mod)}"
+"$go" version >/dev/null || die "$GOTOOLCHAIN cannot be had: see the message above, or choose another by GOTOOLCHAIN=local"
 [ $# -gt 0 ] || set -- arm64 x86_64
 for a; do
 	case $a in arm64 | x86_64) ;; *) die "no such architecture: $a (arm64 or x86_64, as Lambda names them)" ;; esac
