@@ -282,6 +282,47 @@ func TestAStolenKeyOnTheWire(t *testing.T) {
 	}
 }
 
+// An authority that is gone is not replaced by another, whom no camera knows.
+func TestALostAuthority(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *registry.Registry {
+		r, err := registry.Open(registry.Config{Dir: dir, Bucket: "video"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for id, certificate := range map[string]bool{"door": true, "yard": false} {
+		if _, err := open().Add(registry.AddOptions{ID: id, Certificate: certificate}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "ca", "ca.pem")
+	if err := os.Rename(path, path+"~"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := registry.OpenAuthority(dir, time.Now())
+	_, addErr := open().Add(registry.AddOptions{ID: "shed", Certificate: true})
+	_, rotateErr := open().Rotate("door", 0)
+	for name, err := range map[string]error{"open": err, "add": addErr, "rotate": rotateErr} {
+		if err == nil || !strings.Contains(err.Error(), "door") || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("another one was made: %v", err)
+	}
+	if _, err := open().Rotate("yard", 0); err != nil { // a key pair needs none
+		t.Error(err)
+	}
+	if err := open().Remove("door"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := registry.OpenAuthority(dir, time.Now()); err != nil {
+		t.Errorf("when nobody has a certificate of it: %v", err)
+	}
+}
+
 func TestUnknownKeysAndWrongTokens(t *testing.T) {
 	p, as := hunted(t, true)
 	q, other := hunted(t, true) // another server: its own master key

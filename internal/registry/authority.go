@@ -17,6 +17,8 @@ import (
 	"net"
 	"path/filepath"
 	"time"
+
+	"github.com/s3cam/s3cam/internal/state"
 )
 
 const (
@@ -55,10 +57,19 @@ func lastDay() time.Time { return time.Date(2049, 12, 31, 23, 59, 59, 0, time.UT
 const early = 24 * time.Hour
 
 // OpenAuthority reads the authority of a data directory, and makes it when there is none. Of several processes that make it
-// at a time all get the same.
+// at a time all get the same. One that is gone while cameras have certificates of it is an error: with another they would not get
+// in, and nobody would know before their spools are full.
 func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 	path := filepath.Join(dir, authorityDir, authorityFile)
-	text, err := createOnce(path, func() ([]byte, error) { return newAuthority(now) })
+	text, err := createOnce(path, func() ([]byte, error) {
+		switch id, err := certified(dir); {
+		case err != nil:
+			return nil, err
+		case id != "":
+			return nil, fmt.Errorf("%s has gone, and the camera %s has a certificate of it (hint: put it back, from the last backup; without it remove the cameras that have certificates, and add them anew)", path, id)
+		}
+		return newAuthority(now)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
@@ -67,6 +78,24 @@ func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 		return nil, fmt.Errorf("certificate authority: %s: %w (hint: put the last backup in its place; without it all cameras need new certificates)", path, err)
 	}
 	return a, nil
+}
+
+// certified returns a camera that has a certificate; empty when none has.
+func certified(dir string) (string, error) {
+	f, err := state.Open[*document](filepath.Join(dir, File))
+	if err != nil {
+		return "", err
+	}
+	doc, err := f.Get()
+	if err != nil || doc == nil {
+		return "", err
+	}
+	for id, c := range doc.Cameras {
+		if c != nil && len(c.Certificates) > 0 {
+			return id, nil
+		}
+	}
+	return "", nil
 }
 
 func parseAuthority(text []byte) (*Authority, error) {
