@@ -8,10 +8,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/s3cam/s3cam/internal/s3rule"
 )
 
 const (
@@ -24,10 +23,10 @@ const (
 func (q *call) readError(resp *answer) *Error {
 	e := &Error{
 		Op: q.op, Key: q.key, Status: resp.StatusCode, from: q.at, signed: q.signedAt,
-		RequestID:  clean(resp.Header.Get("X-Amz-Request-Id"), maxErrorCode),
+		RequestID:  s3rule.Clean(resp.Header.Get("X-Amz-Request-Id"), maxErrorCode),
 		Date:       serverDate(resp.Header),
 		RetryAfter: retryAfter(resp.Header),
-		region:     clean(resp.Header.Get("X-Amz-Bucket-Region"), maxErrorCode),
+		region:     s3rule.Clean(resp.Header.Get("X-Amz-Bucket-Region"), maxErrorCode),
 	}
 	// What arrived before the connection broke is still worth showing.
 	text, _ := io.ReadAll(io.LimitReader(resp, maxErrorBody))
@@ -51,49 +50,17 @@ func (e *Error) parse(text []byte) {
 		return
 	}
 	if err := xml.Unmarshal(text, &doc); err != nil || doc.XMLName.Local != "Error" || doc.Code == "" {
-		e.Message = clean(string(text), maxErrorMessage)
+		e.Message = s3rule.Clean(string(text), maxErrorMessage)
 		return
 	}
-	e.Code = clean(doc.Code, maxErrorCode)
-	e.Message = clean(doc.Message, maxErrorMessage)
+	e.Code = s3rule.Clean(doc.Code, maxErrorCode)
+	e.Message = s3rule.Clean(doc.Message, maxErrorMessage)
 	if e.RequestID == "" {
-		e.RequestID = clean(doc.RequestID, maxErrorCode)
+		e.RequestID = s3rule.Clean(doc.RequestID, maxErrorCode)
 	}
 	if e.region == "" {
-		e.region = clean(doc.Region, maxErrorCode)
+		e.region = s3rule.Clean(doc.Region, maxErrorCode)
 	}
-}
-
-// clean makes text of the server fit for a log: valid UTF-8, one line, printable, at most max bytes.
-func clean(s string, max int) string {
-	cut := len(s) > 4*max
-	if cut {
-		s = s[:4*max] // bounds the work; folding below makes it shorter
-	}
-	var b strings.Builder
-	space := false
-	for _, r := range s {
-		switch {
-		case unicode.IsSpace(r):
-			space = true
-			continue
-		case !unicode.IsPrint(r) || r == utf8.RuneError:
-			r = '?'
-		}
-		if b.Len()+utf8.RuneLen(r) > max-len("...") {
-			cut = true
-			break
-		}
-		if space && b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		space = false
-		b.WriteRune(r)
-	}
-	if cut {
-		b.WriteString("...")
-	}
-	return b.String()
 }
 
 func serverDate(h http.Header) time.Time {

@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/s3cam/s3cam/internal/s3rule"
 	"github.com/s3cam/s3cam/internal/sigv4"
 )
 
@@ -218,7 +219,7 @@ func (c *Client) deleteOnce(ctx context.Context, q *call, d *deletion) error {
 		return exchangeFailed(ctx, q.op, "", errPageTooLarge)
 	case isErrorDocument(answer):
 		e := &Error{Op: q.op, Status: a.StatusCode, from: q.at, signed: q.signedAt, Date: serverDate(a.Header),
-			RequestID: clean(a.Header.Get("X-Amz-Request-Id"), maxErrorCode)}
+			RequestID: s3rule.Clean(a.Header.Get("X-Amz-Request-Id"), maxErrorCode)}
 		e.parse(answer[:min(len(answer), maxErrorBody)])
 		return e
 	}
@@ -256,7 +257,7 @@ func (d *deletion) answered(text []byte) error {
 		}
 		delete(asked, e.Key)
 		for _, i := range indexes {
-			k := KeyError{Index: i, Key: d.keys[i], Code: clean(e.Code, maxErrorCode), Message: clean(e.Message, maxErrorMessage)}
+			k := KeyError{Index: i, Key: d.keys[i], Code: s3rule.Clean(e.Code, maxErrorCode), Message: s3rule.Clean(e.Message, maxErrorMessage)}
 			switch {
 			case k.Code == "NoSuchKey":
 			case (&Error{Status: http.StatusOK, Code: k.Code}).retryable():

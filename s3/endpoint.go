@@ -5,11 +5,12 @@ package s3
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"github.com/s3cam/s3cam/internal/s3rule"
 )
 
 // address is where requests go and what they are signed for.
@@ -35,27 +36,6 @@ type endpoint struct {
 	dualStack bool
 }
 
-// partitions are AWS's DNS suffixes by the start of the region's name, after botocore's partitions.json. The last entry
-// fits every other region.
-var partitions = [...]struct{ region, suffix string }{
-	{"cn-", "amazonaws.com.cn"},
-	{"eusc-", "amazonaws.eu"},
-	{"us-iso-", "c2s.ic.gov"},
-	{"us-isob-", "sc2s.sgov.gov"},
-	{"eu-isoe-", "cloud.adc-e.uk"},
-	{"us-isof-", "csp.hci.ic.gov"},
-	{"", "amazonaws.com"},
-}
-
-func dnsSuffix(region string) string {
-	for _, p := range partitions {
-		if strings.HasPrefix(region, p.region) {
-			return p.suffix
-		}
-	}
-	return ""
-}
-
 // newEndpoint checks the address part of cfg and fills in its defaults.
 func newEndpoint(cfg *Config) (endpoint, error) {
 	var errs []error
@@ -69,7 +49,7 @@ func newEndpoint(cfg *Config) (endpoint, error) {
 		a, err := parseEndpoint(cfg.Endpoint)
 		if err != nil {
 			errs = append(errs, err)
-		} else if _, isIP := hostIP(a.host); isIP && !cfg.PathStyle {
+		} else if s3rule.IsIP(a.host) && !cfg.PathStyle {
 			errs = append(errs, fmt.Errorf("endpoint %s is an IP address, so the bucket cannot be part of the host name; set PathStyle", cfg.Endpoint))
 		}
 		e.custom = a
@@ -77,10 +57,10 @@ func newEndpoint(cfg *Config) (endpoint, error) {
 			errs = append(errs, errors.New("DualStack is for AWS; it cannot be combined with an endpoint"))
 		}
 	}
-	if cfg.Region != "" && !validRegion(cfg.Region) {
+	if cfg.Region != "" && !s3rule.ValidRegion(cfg.Region) {
 		errs = append(errs, fmt.Errorf("region %q is not a region name, such as eu-central-1", cfg.Region))
 	}
-	if err := checkBucket(cfg.Bucket, cfg.Endpoint == ""); err != nil {
+	if err := s3rule.CheckBucket(cfg.Bucket, cfg.Endpoint == ""); err != nil {
 		errs = append(errs, err)
 	}
 	if strings.Contains(e.bucket, ".") && (e.custom == nil || e.custom.scheme == "https") {
@@ -124,23 +104,15 @@ func parseEndpoint(s string) (*address, error) {
 	return &address{scheme: u.Scheme, host: host}, nil
 }
 
-func hostIP(host string) (netip.Addr, bool) {
-	if p, err := netip.ParseAddrPort(host); err == nil {
-		return p.Addr(), true
-	}
-	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return a, err == nil
-}
-
 // in returns the address of the bucket when it lives in region.
 func (e *endpoint) in(region string) *address {
 	a := address{scheme: "https", region: region}
 	if e.custom != nil {
 		a.scheme, a.host = e.custom.scheme, e.custom.host
 	} else {
-		a.host = "s3." + region + "." + dnsSuffix(region)
+		a.host = "s3." + region + "." + s3rule.DNSSuffix(region)
 		if e.dualStack {
-			a.host = "s3.dualstack." + region + "." + dnsSuffix(region)
+			a.host = "s3.dualstack." + region + "." + s3rule.DNSSuffix(region)
 		}
 	}
 	if e.pathStyle {
@@ -154,44 +126,8 @@ func (e *endpoint) in(region string) *address {
 // moved returns the address for the region that a redirect names, nil when it must not be followed. A host is never taken
 // from the answer: it is built here from the region's name and stays in the partition, so credentials go to AWS only.
 func (e *endpoint) moved(from *address, region string) *address {
-	if region == from.region || !validRegion(region) || (e.custom == nil && dnsSuffix(region) != dnsSuffix(from.region)) {
+	if region == from.region || !s3rule.ValidRegion(region) || (e.custom == nil && s3rule.DNSSuffix(region) != s3rule.DNSSuffix(from.region)) {
 		return nil
 	}
 	return e.in(region)
-}
-
-// validRegion accepts names that are one DNS label.
-func validRegion(s string) bool {
-	for _, c := range []byte(s) {
-		if c-'a' >= 26 && c-'0' >= 10 && c-'A' >= 26 && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 63 && s[0] != '-' && s[len(s)-1] != '-'
-}
-
-// checkBucket applies AWS's rules for bucket names, or for other servers only what keeps URLs and signatures sound.
-func checkBucket(s string, aws bool) error {
-	switch {
-	case s == "":
-		return errors.New("no bucket")
-	case strings.HasPrefix(s, "arn:"):
-		return errors.New("bucket: ARNs are not supported; give the name of the bucket")
-	}
-	for _, c := range []byte(s) {
-		lower := c-'a' < 26 || c-'0' < 10 || c == '-' || c == '.'
-		if !lower && (aws || (c-'A' >= 26 && c != '_')) {
-			return fmt.Errorf("bucket %q: character %q is not allowed", s, c)
-		}
-	}
-	if aws && (len(s) < 3 || len(s) > 63) {
-		return fmt.Errorf("bucket %q: names have 3 to 63 characters", s)
-	}
-	if edge := s[0:1] + s[len(s)-1:]; len(s) > 255 || strings.ContainsAny(edge, ".-") || strings.Contains(s, "..") {
-		return fmt.Errorf("bucket %q is not a valid name", s)
-	}
-	if _, isIP := hostIP(s); isIP && aws {
-		return fmt.Errorf("bucket %q: a name must not look like an IP address", s)
-	}
-	return nil
 }

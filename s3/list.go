@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/s3cam/s3cam/internal/s3rule"
 	"github.com/s3cam/s3cam/internal/sigv4"
 )
 
@@ -133,7 +134,7 @@ func (c *Client) listPage(ctx context.Context, q *call, p *page) error {
 	}
 	if isErrorDocument(p.buf) {
 		e := &Error{Op: q.op, Key: q.key, Status: a.StatusCode, from: q.at, signed: q.signedAt, Date: serverDate(a.Header),
-			RequestID: clean(a.Header.Get("X-Amz-Request-Id"), maxErrorCode)}
+			RequestID: s3rule.Clean(a.Header.Get("X-Amz-Request-Id"), maxErrorCode)}
 		e.parse(p.buf[:min(len(p.buf), maxErrorBody)])
 		return e
 	}

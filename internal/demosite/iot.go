@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/s3rule"
 	"github.com/s3cam/s3cam/internal/sigv4"
 )
 
@@ -58,7 +59,7 @@ func (i *Installer) credentialEndpoint(ctx context.Context) string {
 func (i *Installer) describeEndpoint(ctx context.Context) (host string, again bool, err error) {
 	base := i.cfg.IoTEndpoint
 	if base == "" {
-		base = "https://iot." + i.cfg.Region + "." + domain(i.cfg.Region)
+		base = "https://iot." + i.cfg.Region + "." + s3rule.DNSSuffix(i.cfg.Region)
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" {
@@ -154,11 +155,4 @@ func printable(s string) string {
 		s = strings.ToValidUTF8(s[:150], "") + "..."
 	}
 	return s
-}
-
-func domain(region string) string {
-	if strings.HasPrefix(region, "cn-") {
-		return "amazonaws.com.cn"
-	}
-	return "amazonaws.com"
 }

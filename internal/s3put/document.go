@@ -6,8 +6,9 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/s3cam/s3cam/internal/s3rule"
 )
 
 // Limits of what is taken over from an answer.
@@ -61,7 +62,7 @@ func parseDocument(text []byte) (d document, ok bool) {
 		value := text[:end]
 		field, max := d.field(name)
 		if field != nil && *field == "" && bytes.IndexByte(value, '<') < 0 {
-			*field = clean(unescape(value), max)
+			*field = s3rule.Clean(unescape(value), max)
 		}
 		text = text[end:]
 		if len(text) == 0 {
@@ -171,36 +172,4 @@ func entity(name string) (rune, bool) {
 	}
 	n, err := strconv.ParseUint(digits, base, 21)
 	return rune(n), ok && err == nil && utf8.ValidRune(rune(n))
-}
-
-// clean makes text of the server fit for a log: valid UTF-8, one line, printable, at most max bytes.
-func clean(s string, max int) string {
-	cut := len(s) > 4*max
-	if cut {
-		s = s[:4*max] // bounds the work; folding below makes it shorter
-	}
-	var b strings.Builder
-	space := false
-	for _, r := range s {
-		switch {
-		case unicode.IsSpace(r):
-			space = true
-			continue
-		case !unicode.IsPrint(r) || r == utf8.RuneError:
-			r = '?'
-		}
-		if b.Len()+utf8.RuneLen(r) > max-len("...") {
-			cut = true
-			break
-		}
-		if space && b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		space = false
-		b.WriteRune(r)
-	}
-	if cut {
-		b.WriteString("...")
-	}
-	return b.String()
 }

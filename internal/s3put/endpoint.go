@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/s3cam/s3cam/internal/s3rule"
 )
 
 // address is where requests go and what they are signed for.
@@ -28,27 +30,6 @@ type endpoint struct {
 	pathStyle bool
 }
 
-// partitions are AWS's DNS suffixes by the start of the region's name, after botocore's partitions.json. The last entry fits every
-// other region.
-var partitions = [...]struct{ region, suffix string }{
-	{"cn-", "amazonaws.com.cn"},
-	{"eusc-", "amazonaws.eu"},
-	{"us-iso-", "c2s.ic.gov"},
-	{"us-isob-", "sc2s.sgov.gov"},
-	{"eu-isoe-", "cloud.adc-e.uk"},
-	{"us-isof-", "csp.hci.ic.gov"},
-	{"", "amazonaws.com"},
-}
-
-func dnsSuffix(region string) string {
-	for _, p := range partitions {
-		if strings.HasPrefix(region, p.region) {
-			return p.suffix
-		}
-	}
-	return ""
-}
-
 // newEndpoint checks the address part of cfg and fills in its defaults.
 func newEndpoint(cfg *Config) (endpoint, error) {
 	var errs []error
@@ -61,7 +42,7 @@ func newEndpoint(cfg *Config) (endpoint, error) {
 		a, err := parseEndpoint(cfg.Endpoint)
 		if err != nil {
 			errs = append(errs, err)
-		} else if isIP(a.host) && !cfg.PathStyle && !cfg.BucketInHost {
+		} else if s3rule.IsIP(a.host) && !cfg.PathStyle && !cfg.BucketInHost {
 			errs = append(errs, fmt.Errorf("endpoint %s is an IP address, so the bucket cannot be part of the host name; use path style", cfg.Endpoint))
 		}
 		e.custom = a
@@ -70,12 +51,12 @@ func newEndpoint(cfg *Config) (endpoint, error) {
 	case cfg.Region == "":
 		errs = append(errs, errors.New("no region; name the region of the bucket, such as eu-central-1"))
 	}
-	if cfg.Region != "" && !validRegion(cfg.Region) {
+	if cfg.Region != "" && !s3rule.ValidRegion(cfg.Region) {
 		errs = append(errs, fmt.Errorf("region %q is not a region name, such as eu-central-1", cfg.Region))
 	}
 	if cfg.BucketInHost {
 		e.bucket, e.pathStyle = "", false
-	} else if err := checkBucket(cfg.Bucket, cfg.Endpoint == ""); err != nil {
+	} else if err := s3rule.CheckBucket(cfg.Bucket, cfg.Endpoint == ""); err != nil {
 		errs = append(errs, err)
 	}
 	if strings.Contains(e.bucket, ".") && (e.custom == nil || e.custom.tls) {
@@ -143,21 +124,13 @@ func validName(host string) bool {
 	return host != "" && host[0] != '.'
 }
 
-func isIP(host string) bool {
-	if _, err := netip.ParseAddrPort(host); err == nil {
-		return true
-	}
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil
-}
-
 // in returns the address of the bucket when it lives in region.
 func (e *endpoint) in(region string) *address {
 	a := address{tls: true, region: region, prefix: "/"}
 	if e.custom != nil {
 		a.tls, a.host, a.dial = e.custom.tls, e.custom.host, e.custom.dial
 	} else {
-		a.host = "s3." + region + "." + dnsSuffix(region)
+		a.host = "s3." + region + "." + s3rule.DNSSuffix(region)
 		a.dial = a.host + ":443"
 	}
 	switch {
@@ -174,7 +147,7 @@ func (e *endpoint) in(region string) *address {
 // answer: it is built here from the region's name and stays in the partition, so credentials go to AWS or to the configured host only,
 // and never from TLS to plain.
 func (e *endpoint) moved(from *address, region string) *address {
-	if region == from.region || !validRegion(region) || (e.custom == nil && dnsSuffix(region) != dnsSuffix(from.region)) {
+	if region == from.region || !s3rule.ValidRegion(region) || (e.custom == nil && s3rule.DNSSuffix(region) != s3rule.DNSSuffix(from.region)) {
 		return nil
 	}
 	return e.in(region)
@@ -192,7 +165,7 @@ func (e *endpoint) regionOfHost(host string) string {
 		return ""
 	}
 	region, suffix, _ := strings.Cut(host[1:], ".")
-	if !validRegion(region) || suffix != dnsSuffix(region) {
+	if !s3rule.ValidRegion(region) || suffix != s3rule.DNSSuffix(region) {
 		return ""
 	}
 	return region
@@ -206,40 +179,4 @@ func (e *endpoint) regionOfLocation(location string) string {
 	}
 	host, _, _ := strings.Cut(rest, "/")
 	return e.regionOfHost(host)
-}
-
-// validRegion accepts names that are one DNS label.
-func validRegion(s string) bool {
-	for _, c := range []byte(s) {
-		if c-'a' >= 26 && c-'0' >= 10 && c-'A' >= 26 && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 63 && s[0] != '-' && s[len(s)-1] != '-'
-}
-
-// checkBucket applies AWS's rules for bucket names, or for other servers only what keeps URLs and signatures sound.
-func checkBucket(s string, aws bool) error {
-	switch {
-	case s == "":
-		return errors.New("no bucket")
-	case strings.HasPrefix(s, "arn:"):
-		return errors.New("bucket: ARNs are not supported; give the name of the bucket")
-	}
-	for _, c := range []byte(s) {
-		lower := c-'a' < 26 || c-'0' < 10 || c == '-' || c == '.'
-		if !lower && (aws || (c-'A' >= 26 && c != '_')) {
-			return fmt.Errorf("bucket %q: character %q is not allowed", s, c)
-		}
-	}
-	if aws && (len(s) < 3 || len(s) > 63) {
-		return fmt.Errorf("bucket %q: names have 3 to 63 characters", s)
-	}
-	if edge := s[0:1] + s[len(s)-1:]; len(s) > 255 || strings.ContainsAny(edge, ".-") || strings.Contains(s, "..") {
-		return fmt.Errorf("bucket %q is not a valid name", s)
-	}
-	if aws && isIP(s) {
-		return fmt.Errorf("bucket %q: a name must not look like an IP address", s)
-	}
-	return nil
 }

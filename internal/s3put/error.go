@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/http1"
+	"github.com/s3cam/s3cam/internal/s3rule"
 )
 
 // Classes of failures, for errors.Is. An error of none of them means: try again after a while, the object may or may not have been stored.
@@ -63,7 +64,7 @@ const maxQuietSkew = 4 * time.Minute
 
 // refusal makes an *Error of an answer to a request that was signed at signed.
 func (c *Client) refusal(r *http1.Response, signed time.Time) *Error {
-	e := &Error{Status: r.Status, Host: c.at.host, RequestID: clean(r.Get("X-Amz-Request-Id"), maxCode)}
+	e := &Error{Status: r.Status, Host: c.at.host, RequestID: s3rule.Clean(r.Get("X-Amz-Request-Id"), maxCode)}
 	d, isDocument := parseDocument(r.Body)
 	switch {
 	case isDocument:
@@ -73,11 +74,11 @@ func (c *Client) refusal(r *http1.Response, signed time.Time) *Error {
 			e.RequestID = d.requestID
 		}
 	default:
-		e.Message = clean(string(r.Body), maxMessage)
+		e.Message = s3rule.Clean(string(r.Body), maxMessage)
 		e.NotS3 = e.RequestID == ""
 	}
 	if e.movedStatus() {
-		for _, region := range [...]string{clean(r.Get("X-Amz-Bucket-Region"), maxCode), d.region, c.place.regionOfHost(d.endpoint), c.place.regionOfLocation(r.Get("Location"))} {
+		for _, region := range [...]string{s3rule.Clean(r.Get("X-Amz-Bucket-Region"), maxCode), d.region, c.place.regionOfHost(d.endpoint), c.place.regionOfLocation(r.Get("Location"))} {
 			if region != "" {
 				e.region = region
 				break
