@@ -129,7 +129,35 @@ func TestSyncOrder(t *testing.T) {
 	}
 	expect("a conditional PUT with tags", "data", "cam1")
 	tg.do(t, rawRequest{method: "PUT", path: tg.path(segmentKey), body: "x", headers: map[string]string{"if-none-match": "*"}})
-	expect("a refused PUT")
+	expect("a PUT that is told the object exists", "cam1/2026/01/02/03/04")
+}
+
+// A client whose PUT was answered by 500 tries again and is told that the object exists, which it takes for an acknowledgement: so that
+// has to be as good as one.
+func TestWhatIsSaidToExistSurvivesAPowerCut(t *testing.T) {
+	tg, w := durableServer(t, s3server.DurabilityFull)
+	again := func() rawResponse {
+		return tg.do(t, rawRequest{method: "PUT", path: tg.path(segmentKey), body: "x", headers: map[string]string{"if-none-match": "*"}})
+	}
+	w.onEach(func(what string) error {
+		if what == "cam1/2026" {
+			return syscall.EIO
+		}
+		return nil
+	})
+	for i := range 3 {
+		if res := again(); res.status != 500 {
+			t.Errorf("try %d, with a directory that cannot be synced: %d %s", i, res.status, res.body)
+		}
+	}
+	w.onEach(nil)
+	w.take()
+	if res := again(); res.status != 412 {
+		t.Errorf("once it can: %d %s", res.status, res.body)
+	}
+	if got := w.take(); !slices.Equal(got, wholeChain[1:]) {
+		t.Errorf("synced %q before the answer, want %q", got, wholeChain[1:])
+	}
 }
 
 // TestSyncDoesNotRelyOnAnotherPut: a folder that another PUT has just made and not yet synced is not on disk.

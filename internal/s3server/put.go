@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -32,7 +33,7 @@ func (g *gateway) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 	}
 	rules, err := g.beginPut(ctx, dir, key, &in)
 	if err != nil {
-		return s3response.PutObjectOutput{}, err
+		return s3response.PutObjectOutput{}, g.vouched(dir, key, err)
 	}
 	defer rules.end()
 	ctx = context.WithoutCancel(ctx) // fasthttp cancels the contexts of all requests under way when a shutdown begins
@@ -75,13 +76,25 @@ func (g *gateway) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 		if reached { // the parent directories were made already
 			removeEmptyParents(dir, key)
 		}
-		return out, g.putError(dir, key, err)
+		return out, g.vouched(dir, key, g.putError(dir, key, err))
 	}
-	if err := g.syncParents(dir, key); err != nil {
-		return out, g.fail("put", key, err)
+	err = g.syncParents(dir, key)
+	g.onStored(bucket, key, size) // it is there, although perhaps not after a power cut
+	return out, g.fail("put", key, err)
+}
+
+// vouched makes an object durable before a client is told that it exists (412). The client takes that for the answer to an
+// earlier try of its own, whose 200 it did not get: then the entries of the directories may not be on disk, because their sync failed or
+// the server was killed before it.
+func (g *gateway) vouched(dir, key string, err error) error {
+	var api s3err.S3Error
+	if !errors.As(err, &api) || api.StatusCode() != http.StatusPreconditionFailed {
+		return err
 	}
-	g.onStored(bucket, key, size)
-	return out, nil
+	if serr := g.syncParents(dir, key); serr != nil {
+		return g.fail("put", key, serr)
+	}
+	return err
 }
 
 // parseTags parses an x-amz-tagging header and holds it to S3's limit, which versitygw does not check there.
