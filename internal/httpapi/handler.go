@@ -20,7 +20,7 @@ const (
 
 // ServeHTTP checks what holds for every request, then hands it to its route.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rw := &response{ResponseWriter: w, began: h.cfg.Now()}
+	rw := &response{Sent: Sent{ResponseWriter: w}, began: h.cfg.Now()}
 	if h.cfg.RequestID != nil {
 		rw.id[0] = h.cfg.RequestID(r)
 	}
@@ -35,7 +35,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				panic(p)
 			}
 			cause = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			if rw.status != 0 { // too late for an answer: cut the connection, so that the client sees a broken body
+			if rw.Status != 0 { // too late for an answer: cut the connection, so that the client sees a broken body
 				h.logRequest(r, rw, cause)
 				panic(http.ErrAbortHandler)
 			}
@@ -47,14 +47,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		cause = err
 		gone := errors.Is(r.Context().Err(), context.Canceled)
 		switch {
-		case rw.status != 0: // in the middle of a body, which must not look complete
+		case rw.Status != 0: // in the middle of a body, which must not look complete
 			if gone {
-				rw.status = statusClientGone
+				rw.Status = statusClientGone
 			}
 			h.logRequest(r, rw, cause)
 			panic(http.ErrAbortHandler)
 		case gone:
-			rw.status = statusClientGone // nobody listens
+			rw.Status = statusClientGone // nobody listens
 		default:
 			writeError(rw, r, h.toError(err))
 		}
@@ -175,11 +175,11 @@ func (h *handler) healthz(w *response, r *http.Request) error {
 func (h *handler) logRequest(r *http.Request, w *response, cause error) {
 	level := slog.LevelDebug
 	switch {
-	case w.status >= 500:
+	case w.Status >= 500:
 		level = slog.LevelError
-	case w.status == statusClientGone:
+	case w.Status == statusClientGone:
 		cause = nil
-	case cause != nil && w.status < 400:
+	case cause != nil && w.Status < 400:
 		level = slog.LevelWarn // the body broke
 	}
 	if !h.log.Enabled(r.Context(), level) {
@@ -191,7 +191,7 @@ func (h *handler) logRequest(r *http.Request, w *response, cause error) {
 	}
 	attrs := []slog.Attr{
 		slog.String("request", w.id[0]), slog.String("method", r.Method), slog.String("path", path), slog.String("remote", r.RemoteAddr),
-		slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", h.cfg.Now().Sub(w.began)),
+		slog.Int("status", w.Status), slog.Int64("bytes", w.Bytes), slog.Duration("took", h.cfg.Now().Sub(w.began)),
 	}
 	if cause != nil {
 		attrs = append(attrs, slog.String("err", redact(cause.Error())))

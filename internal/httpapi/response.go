@@ -13,42 +13,49 @@ import (
 	"time"
 )
 
-// response is the answer to one request and notes what was sent. It keeps the io.ReaderFrom of net/http reachable, by which files go out with sendfile.
-type response struct {
+// Sent passes an answer on and notes what was sent of it. It keeps the io.ReaderFrom of net/http reachable, by which files go out with
+// sendfile.
+type Sent struct {
 	http.ResponseWriter
-	began  time.Time
-	id     [1]string // as http.Header holds it
-	status int       // 0 until the header has been written
-	bytes  int64
+	Status int   // 0 until the header has been written
+	Bytes  int64 // of the body
 }
 
-func (w *response) WriteHeader(status int) {
-	if w.status == 0 || w.status < 200 { // 1xx may precede the answer
-		w.status = status
+func (w *Sent) WriteHeader(status int) {
+	if w.Status < 200 { // 1xx may precede the answer
+		w.Status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *response) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
+func (w *Sent) Write(b []byte) (int, error) {
+	if w.Status == 0 {
+		w.Status = http.StatusOK
 	}
 	n, err := w.ResponseWriter.Write(b)
-	w.bytes += int64(n)
+	w.Bytes += int64(n)
 	return n, err
 }
 
-func (w *response) ReadFrom(src io.Reader) (int64, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
+// ReadFrom implements io.ReaderFrom.
+func (w *Sent) ReadFrom(src io.Reader) (int64, error) {
+	if w.Status == 0 {
+		w.Status = http.StatusOK
 	}
 	n, err := io.Copy(w.ResponseWriter, src)
-	w.bytes += n
+	w.Bytes += n
 	return n, err
 }
 
 // Unwrap serves http.ResponseController.
-func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *Sent) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// response is the answer to one request.
+type response struct {
+	Sent
+	began time.Time
+	id    [1]string // as http.Header holds it
+}
 
 // requestIDs makes ids that are unique over restarts and machines: a random prefix and a counter.
 type requestIDs struct {

@@ -5,7 +5,6 @@ package metrics
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -29,7 +28,7 @@ type Request struct {
 func (m *Metrics) Web(next http.Handler, after func(r *http.Request, answer http.Header, done Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := m.cfg.Now()
-		rw := &answer{ResponseWriter: w}
+		rw := &httpapi.Sent{ResponseWriter: w}
 		route := routeOf(r.URL.Path)
 		var t *trace
 		if route == "playlist" || route == "replay" {
@@ -38,10 +37,10 @@ func (m *Metrics) Web(next http.Handler, after func(r *http.Request, answer http
 		}
 		whole := false
 		defer func() { // also when the handler cuts the connection by a panic
-			if rw.status == 0 && whole {
-				rw.status = http.StatusOK
+			if rw.Status == 0 && whole {
+				rw.Status = http.StatusOK
 			}
-			done := Request{Route: route, Status: rw.status, Bytes: rw.bytes, Took: m.cfg.Now().Sub(began)}
+			done := Request{Route: route, Status: rw.Status, Bytes: rw.Bytes, Took: m.cfg.Now().Sub(began)}
 			m.count(r, done, t)
 			if after != nil {
 				after(r, w.Header(), done)
@@ -114,42 +113,6 @@ func routeOf(path string) string {
 	}
 	return "site"
 }
-
-// answer notes what is sent. It keeps the io.ReaderFrom of net/http reachable, by which files go out with sendfile.
-type answer struct {
-	http.ResponseWriter
-	status int
-	bytes  int64
-}
-
-func (w *answer) WriteHeader(status int) {
-	if w.status < 200 { // 1xx may precede the answer
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *answer) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := w.ResponseWriter.Write(b)
-	w.bytes += int64(n)
-	return n, err
-}
-
-// ReadFrom implements io.ReaderFrom.
-func (w *answer) ReadFrom(src io.Reader) (int64, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := io.Copy(w.ResponseWriter, src)
-	w.bytes += n
-	return n, err
-}
-
-// Unwrap serves http.ResponseController.
-func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Connection is told when a connection of a viewer was taken (1) and when it has ended (-1).
 func (m *Metrics) Connection(by int) { m.webConns.Add(float64(by)) }
