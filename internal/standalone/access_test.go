@@ -92,6 +92,43 @@ func TestLoggingInToAServer(t *testing.T) {
 	})
 }
 
+// What the page is told of time zones names cameras to nobody who may not see them.
+func TestZonesAreOfOnesOwnCameras(t *testing.T) {
+	dir := t.TempDir()
+	book, err := access.OpenBook(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := book.Signer("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate, err := token.Make(k, token.Claims{Expires: time.Now().Add(time.Hour), Cameras: []string{"gate"}, Rights: token.Watch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, standalone.Config{
+		Engine: &standalone.Engine{Dir: t.TempDir(), Volatile: true}, State: dir, Access: standalone.Access{Login: true, PublicCameras: []string{"lobby"}},
+		Web: standalone.Web{Zone: "Asia/Shanghai", CameraZones: map[string]string{"gate": "Europe/Berlin", "lobby": "Europe/Paris", "vault": "Europe/Zurich"}},
+	})
+	for name, tt := range map[string]struct {
+		headers []string
+		want    string
+	}{
+		"nobody":         {nil, `"zones":{"lobby":"Europe/Paris"}`},
+		"a link to gate": {[]string{"Authorization", "Bearer " + gate}, `"zones":{"gate":"Europe/Berlin","lobby":"Europe/Paris"}`},
+		"a bad link":     {[]string{"Authorization", "Bearer " + gate + "x"}, `"zones":{"lobby":"Europe/Paris"}`},
+	} {
+		status, header, body := get(t, s.Web+"/config.json", tt.headers...)
+		if status != 200 || !strings.Contains(string(body), tt.want) || !strings.Contains(string(body), `"zone":"Asia/Shanghai"`) {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+		if vary := strings.Join(header.Values("Vary"), ","); !strings.Contains(vary, "Cookie") || !strings.HasPrefix(header.Get("Cache-Control"), "private") {
+			t.Errorf("%s: Vary %q, Cache-Control %q", name, vary, header.Get("Cache-Control"))
+		}
+	}
+}
+
 // Who names a proxy, or a name under which one passes requests on, is not on loopback only, though the server listens there.
 func TestBehindAProxyOnThisMachinePeopleLogIn(t *testing.T) {
 	for name, cfg := range map[string]standalone.Config{

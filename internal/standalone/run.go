@@ -323,6 +323,10 @@ func (s *server) site(ctx context.Context, p Playback) (http.Handler, error) {
 	cfg := webui.Config{Zone: s.cfg.Web.Zone, CameraZones: s.cfg.Web.CameraZones, NoClips: p.MaxClips < 0}
 	if !s.cfg.Web.Anonymous {
 		cfg.Login = "login"
+		cfg.Sees = func(r *http.Request, camera string) bool {
+			_, err := s.access.Authorize(r, camera)
+			return err == nil
+		}
 	}
 	if p.Live != httpapi.Direct || p.Replay != httpapi.Direct {
 		origin, err := s.signers.Origin(ctx, s.cfg.Now())

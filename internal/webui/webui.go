@@ -43,6 +43,10 @@ type Config struct {
 	Zone        string
 	CameraZones map[string]string
 
+	// Sees tells whether a request may learn of a camera; config.json then names to each only the zones of what he may see. nil: all.
+	// It is for Handler: [Files] has all zones.
+	Sees func(r *http.Request, camera string) bool
+
 	// Login is the address of the page to sign in on, relative to the site or absolute; empty means that there is none.
 	Login string
 
@@ -65,6 +69,7 @@ type file struct {
 type handler struct {
 	files map[string]*file // by path without the leading slash
 	csp   string
+	cfg   Config
 }
 
 // Handler returns a handler for the site. It may be used by several goroutines. It reports all problems of cfg at once.
@@ -73,7 +78,7 @@ func Handler(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webui: %w", err)
 	}
-	h := &handler{files: map[string]*file{}, csp: policy(sources)}
+	h := &handler{files: map[string]*file{}, csp: policy(sources), cfg: cfg}
 	bundle, err := Files(cfg)
 	if err != nil {
 		return nil, err
@@ -99,19 +104,9 @@ func Files(cfg Config) ([]File, error) {
 	if _, err := cfg.sources(); err != nil {
 		return nil, fmt.Errorf("webui: %w", err)
 	}
-	var clips *bool
-	if cfg.NoClips {
-		clips = new(bool)
-	}
-	config, err := json.Marshal(struct {
-		APIBase string            `json:"apiBase"`
-		Login   string            `json:"login,omitempty"`
-		Clips   *bool             `json:"clips,omitempty"` // false or absent
-		Zone    string            `json:"zone,omitempty"`
-		Zones   map[string]string `json:"zones,omitempty"`
-	}{cfg.APIBase, cfg.Login, clips, cfg.Zone, cfg.CameraZones})
+	config, err := cfg.config(cfg.CameraZones)
 	if err != nil {
-		return nil, fmt.Errorf("webui: %w", err)
+		return nil, err
 	}
 	bodies := map[string][]byte{}
 	root, err := fs.Sub(dist, "dist")
@@ -131,7 +126,7 @@ func Files(cfg Config) ([]File, error) {
 	if bodies["index.html"] == nil {
 		return nil, errors.New("webui: the embedded bundle has no index.html; run make web")
 	}
-	bodies["config.json"] = append(config, '\n')
+	bodies[configName] = config
 	var files []File
 	for _, name := range slices.Sorted(maps.Keys(bodies)) {
 		f := File{Name: name, ContentType: contentType(name), CacheControl: "no-cache", Body: bodies[name]}
@@ -141,6 +136,42 @@ func Files(cfg Config) ([]File, error) {
 		files = append(files, f)
 	}
 	return files, nil
+}
+
+const configName = "config.json"
+
+// config is config.json with the zones of some cameras.
+func (c *Config) config(zones map[string]string) ([]byte, error) {
+	var clips *bool
+	if c.NoClips {
+		clips = new(bool)
+	}
+	config, err := json.Marshal(struct {
+		APIBase string            `json:"apiBase"`
+		Login   string            `json:"login,omitempty"`
+		Clips   *bool             `json:"clips,omitempty"` // false or absent
+		Zone    string            `json:"zone,omitempty"`
+		Zones   map[string]string `json:"zones,omitempty"`
+	}{c.APIBase, c.Login, clips, c.Zone, zones})
+	if err != nil {
+		return nil, fmt.Errorf("webui: %w", err)
+	}
+	return append(config, '\n'), nil
+}
+
+// own is config.json for one who may not see all cameras.
+func (h *handler) own(r *http.Request) *file {
+	zones := map[string]string{}
+	for camera, zone := range h.cfg.CameraZones {
+		if h.cfg.Sees(r, camera) {
+			zones[camera] = zone
+		}
+	}
+	body, err := h.cfg.config(zones)
+	if err != nil { // strings always encode
+		return nil
+	}
+	return newFile(File{Name: configName, ContentType: contentType(configName), CacheControl: "private, no-cache", Body: body})
 }
 
 // sources returns the origins that the page may load from besides its own.
@@ -269,14 +300,19 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		plainError(w, http.StatusMethodNotAllowed)
 		return
 	}
-	f := h.files[strings.TrimPrefix(r.URL.Path, "/")]
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	f := h.files[name]
+	if name == configName && h.cfg.Sees != nil && len(h.cfg.CameraZones) > 0 {
+		header.Add("Vary", "Authorization, Cookie")
+		f = h.own(r)
+	}
 	if f == nil {
 		plainError(w, http.StatusNotFound)
 		return
 	}
 	body, etag := f.plain, `"`+f.etag+`"`
 	if f.gzipped != nil {
-		header.Set("Vary", "Accept-Encoding")
+		header.Add("Vary", "Accept-Encoding")
 		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
 			body, etag = f.gzipped(), `"`+f.etag+`-gzip"`
 			header.Set("Content-Encoding", "gzip")
