@@ -3,6 +3,7 @@
 package credential
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"strings"
@@ -12,7 +13,12 @@ import (
 // judge does the same with encoding/json. deep: there are more levels than the scanner takes.
 func judge(text []byte) (found map[string]string, ok, deep bool) {
 	var v map[string]any
-	if json.Unmarshal(text, &v) != nil || v == nil {
+	if !json.Valid(text) {
+		return nil, false, false
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber() // which nobody reads, so that they may be of any size
+	if d.Decode(&v) != nil || v == nil {
 		return nil, false, false
 	}
 	found = map[string]string{}

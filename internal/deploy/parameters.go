@@ -30,19 +30,28 @@ func spellings() map[string]string {
 // Canonical finds the parameter that a name means: the name itself in any case, with - or _ in it, or another spelling of
 // the deployment manual. ok is false when there is none; near is then the most similar name, or "".
 func (t *Template) Canonical(name string) (canonical string, ok bool, near string) {
-	plain := strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(name))
 	names := make([]string, 0, len(t.Parameters))
 	for i := range t.Parameters {
-		n := t.Parameters[i].Name
-		if strings.ToLower(n) == plain {
+		names = append(names, t.Parameters[i].Name)
+	}
+	if slices.Contains(names, name) {
+		return name, true, ""
+	}
+	plain := plainName(name)
+	for _, n := range names {
+		if plainName(n) == plain {
 			return n, true, ""
 		}
-		names = append(names, n)
 	}
 	if n := spellings()[plain]; n != "" && slices.Contains(names, n) {
 		return n, true, ""
 	}
 	return "", false, nearest(name, names)
+}
+
+// plainName is a name without what people write differently.
+func plainName(name string) string {
+	return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(name))
 }
 
 // inSeconds are the parameters that count seconds; values like 3s and 2m are taken for them too.
