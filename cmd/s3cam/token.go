@@ -30,8 +30,8 @@ type tokenMakeCmd struct {
 }
 
 func (tokenMakeCmd) Help() string {
-	return `Add it to an address as &token=..., or send it as "Authorization: Bearer ...". It cannot be taken back by itself: keep it short, or sign it
-with a key of its own, which can be revoked.
+	return `Write it into a link to the page, as https://HOST/#/live/gate?token=..., add it to an address of the API as &token=..., or send it as
+"Authorization: Bearer ...". It cannot be taken back by itself: keep it short, or sign it with a key of its own, which can be revoked.
 
 Examples:
   s3cam token make --camera gate --for 12h
