@@ -13,6 +13,7 @@ import (
 type guardState struct {
 	freeBefore int64 // before it deleted last
 	freed      int64 // what that should have given
+	returned   int64 // what it gave at once; some file systems take a while
 	fruitless  int   // times in a row that it did not
 	wait       time.Duration
 	aiming     bool // a bounded round has not come to the reserve and a tenth yet
@@ -45,12 +46,12 @@ func (k *Keeper) guardRound(ctx context.Context) time.Duration {
 		*g = guardState{}
 		return k.cfg.GuardEvery
 	}
-	if g.freed > 0 && d.Free-g.freeBefore < g.freed/4 {
-		g.fruitless++
+	if g.freed > 0 && max(g.returned, d.Free-g.freeBefore) < g.freed/4 {
+		g.fruitless = min(g.fruitless+1, 30)
 	} else {
 		g.fruitless = 0
 	}
-	if g.fruitless >= 2 {
+	if g.fruitless >= fruitlessMost {
 		k.complain("disk", errNoReturn)
 		g.wait = min(max(g.wait, k.cfg.GuardEvery)*2, maxBackOff)
 	} else {
@@ -60,6 +61,10 @@ func (k *Keeper) guardRound(ctx context.Context) time.Duration {
 	rep, err := k.round(ctx, Options{}, false, true)
 	if err != nil && ctx.Err() == nil {
 		k.complain("disk", err)
+	}
+	g.returned = 0
+	if after, err := k.cfg.Disk(); err == nil {
+		g.returned = after.Free - d.Free
 	}
 	g.freed = 0
 	for _, group := range rep.Groups {
@@ -75,6 +80,9 @@ func (k *Keeper) guardRound(ctx context.Context) time.Duration {
 	}
 	return max(k.cfg.GuardEvery, g.wait)
 }
+
+// fruitlessMost is how often in a row deleting may give nothing before the guard goes slow.
+const fruitlessMost = 2
 
 // What the log says when deleting does not help.
 var (
@@ -143,6 +151,12 @@ func (p *pass) byDisk(ctx context.Context, cameras []camera) error {
 	if err != nil {
 		return err
 	}
+	// Where deleting does not help (snapshots keep the space, or something else takes it), all footage would be gone for
+	// nothing: half as much each time, down to one batch, by which is noticed when it does.
+	probe := !p.opt.DryRun && k.guard.fruitless > 0
+	if probe {
+		need, needInodes = max(1, need>>k.guard.fruitless), needInodes>>k.guard.fruitless
+	}
 	why := "less than " + k.cfg.Reserve.String() + " of the disk is free"
 	p.freed, p.inodes = 0, 0
 	var first, last int64
@@ -150,7 +164,7 @@ func (p *pass) byDisk(ctx context.Context, cameras []camera) error {
 	for low && (p.freed < need || p.inodes < needInodes) && !p.stopped {
 		var items []item
 		var bytes int64
-		for len(f) > 0 && len(items) < batch && (p.freed+bytes < need || p.inodes+int64(len(items)) < needInodes) {
+		for len(f) > 0 && len(items) < batch && (probe || p.freed+bytes < need || p.inodes+int64(len(items)) < needInodes) {
 			h := f[0]
 			items = append(items, item{h.q.camera.id, h.s, why})
 			bytes += p.onDisk(h.s.size)

@@ -124,6 +124,49 @@ func TestRunGuardsTheDiskBetweenRounds(t *testing.T) {
 	})
 }
 
+// Snapshots keep the space of what is deleted, for some hours: most footage is still there then, and once they are gone the guard
+// makes room as before.
+func TestFootageIsNotDeletedForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		const size, all = 1000, 10_000
+		var kept atomic.Int64 // bytes that snapshots keep
+		kept.Store(-1)
+		total := int64(all*size + 10_000)
+		cfg := config(m, time.Time{})
+		cfg.Now, cfg.Rate = nil, 0
+		cfg.Reserve = retention.Reserve{Share: 0.1}
+		cfg.Disk = func() (retention.Disk, error) {
+			if kept.Load() < 0 {
+				return retention.Disk{Total: total, Free: 10_000}, nil
+			}
+			return retention.Disk{Total: total, Free: total - m.size()}, nil
+		}
+		m.record("cam1", time.Now().Add(-all*3*time.Second), all, 3*time.Second, size)
+		k := keeper(t, cfg)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- k.Run(ctx) }()
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		n := len(m.keys())
+		if n < all*55/100 || n == all {
+			t.Errorf("%d of %d segments are left after 3 h of deleting for nothing", n, all)
+		}
+		kept.Store(0)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		free := total - m.size()
+		if free < total/10 || free > total*6/10 {
+			t.Errorf("%d of %d are free once the snapshots are gone", free, total)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestNewRefuses(t *testing.T) {
 	m := newMemory()
 	for _, bad := range []retention.Config{

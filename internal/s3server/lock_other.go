@@ -6,4 +6,4 @@ package s3server
 
 import "os"
 
-func lockFile(*os.File) (taken bool, err error) { return false, nil }
+func lockFile(*os.File) (taken bool, err error) { return false, errNoLocks }

@@ -17,8 +17,8 @@ func lockFile(f *os.File) (taken bool, err error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return true, nil
 	}
-	if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) {
-		return false, nil // the file system has no locks
+	if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOLCK) {
+		return false, errNoLocks
 	}
 	return false, err
 }

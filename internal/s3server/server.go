@@ -90,8 +90,15 @@ func (s *Server) lockDir() error {
 	if taken {
 		return fmt.Errorf("%s is in use by another process (hint: is s3cam already running? give this one its own data directory)", s.cfg.Dir)
 	}
+	if errors.Is(err, errNoLocks) {
+		s.cfg.Logger.Warn("nothing keeps a second server from using this directory: see to it that there is none", "dir", s.cfg.Dir, "err", err)
+		return nil
+	}
 	return err
 }
+
+// errNoLocks says that a second process on the directory would not be noticed.
+var errNoLocks = errors.New("its file system has no locks")
 
 func (s *Server) sweepAll() error {
 	entries, err := os.ReadDir(s.cfg.Dir)
