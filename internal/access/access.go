@@ -151,6 +151,7 @@ type caller struct {
 	session string // id
 
 	claims  *token.Claims // of a token that is good
+	maker   *Person       // who made it; nil when it depends on nobody
 	refused error         // why the token that was given is not
 }
 
@@ -169,6 +170,11 @@ func (a *Access) caller(r *http.Request) (c caller) {
 		keys, err := d.tokenKeys()
 		a.note(err)
 		claims, err := keys.Check(text, a.now())
+		if err == nil && claims.By != "" {
+			if c.maker = d.maker(claims.By); c.maker == nil || !c.maker.mayShare() {
+				err = token.ErrRefused
+			}
+		}
 		if err != nil {
 			c.refused = err
 		} else {
@@ -206,7 +212,7 @@ func (a *Access) allows(c *caller, camera string, right token.Right) (g httpapi.
 		return g, true
 	case token.Match(a.cfg.Public, camera):
 		return httpapi.Grant{Guest: c.person == nil}, true
-	case c.claims != nil && c.claims.Allows(camera, right):
+	case c.claims != nil && c.claims.Allows(camera, right) && (c.maker == nil || c.maker.may(camera)):
 		return httpapi.GrantOf(c.claims), true
 	}
 	return g, false

@@ -153,12 +153,18 @@ func (a *Access) share(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	k, err := a.book.Signer("")
+	k, err := a.book.signerOfLinks()
 	if err != nil {
 		return internal(err)
 	}
+	by := c.person.ID
+	if by == "" {
+		if by, err = a.book.identify(c.person.Name); err != nil {
+			return internal(err)
+		}
+	}
 	expires := a.now().Add(time.Duration(in.Seconds) * time.Second)
-	text, err := token.Make(k, token.Claims{Expires: expires, Cameras: []string{camera}, Rights: rights, From: from, To: to})
+	text, err := token.Make(k, token.Claims{Expires: expires, Cameras: []string{camera}, Rights: rights, From: from, To: to, By: by})
 	if err != nil {
 		return bad("camera_id", "it is too long for a link")
 	}

@@ -68,7 +68,7 @@ func OpenBook(dir string, now func() time.Time) (*Book, error) {
 }
 
 func (d *data) check(path string) error {
-	names := map[string]bool{}
+	names, ids := map[string]bool{}, map[string]bool{}
 	for i := range d.People {
 		p := &d.People[i]
 		if err := p.check(); err != nil {
@@ -77,7 +77,10 @@ func (d *data) check(path string) error {
 		if names[p.Name] {
 			return fmt.Errorf("%s: there are two people %s", path, p.Name)
 		}
-		names[p.Name] = true
+		if ids[p.ID] {
+			return fmt.Errorf("%s: there are two people with the id %s", path, p.ID)
+		}
+		names[p.Name], ids[p.ID] = true, p.ID != ""
 		if _, err := parseHash(p.Password); err != nil {
 			return fmt.Errorf("%s: person %s: %w", path, p.Name, err)
 		}
@@ -108,7 +111,35 @@ func (d *data) person(name string) *Person {
 	return nil
 }
 
-// Add makes a person known, with a password. Created, Password and Stamp are set here.
+// maker returns the person who has made a link.
+func (d *data) maker(id string) *Person {
+	for i := range d.People {
+		if id != "" && d.People[i].ID == id {
+			return &d.People[i]
+		}
+	}
+	return nil
+}
+
+func newID() string { return strings.ToLower(rand.Text()[:12]) } // 60 bits
+
+// identify returns the id of a person, which is made when there is none: in books of before there were any.
+func (b *Book) identify(name string) (id string, err error) {
+	err = b.file.Update(func(d *data) error {
+		p := d.person(name)
+		if p == nil {
+			return fmt.Errorf("%s: %w", name, ErrNoPerson)
+		}
+		if p.ID == "" {
+			p.ID = newID()
+		}
+		id = p.ID
+		return nil
+	})
+	return id, err
+}
+
+// Add makes a person known, with a password. Created, ID, Password and Stamp are set here.
 func (b *Book) Add(p Person, password string) error {
 	return b.add(p, password, func(*data) error { return nil })
 }
@@ -130,7 +161,7 @@ func (b *Book) add(p Person, password string, allowed func(*data) error) error {
 	if err := CheckPassword(p.Name, password); err != nil {
 		return err
 	}
-	p.Created, p.Password, p.Stamp = b.now().UTC().Truncate(time.Second), hashPassword(password), rand.Text()
+	p.Created, p.ID, p.Password, p.Stamp = b.now().UTC().Truncate(time.Second), newID(), hashPassword(password), rand.Text()
 	return b.file.Update(func(d *data) error {
 		if err := allowed(d); err != nil {
 			return err
@@ -237,7 +268,36 @@ func (b *Book) newKey(d *data, id string) (token.Key, error) {
 	return k, err
 }
 
-// Signer returns the key of an id, or with an empty one the newest, which is made when there is none.
+// LinksKey is the id of the key that signs the links of POST /share, so that they do not end with a key that somebody has made for
+// something else.
+const LinksKey = "links"
+
+// signerOfLinks returns that key, which is made when there is none; the newest, when no more keys are taken.
+func (b *Book) signerOfLinks() (token.Key, error) {
+	k, err := b.Signer(LinksKey)
+	if !errors.Is(err, ErrNoKey) {
+		return k, err
+	}
+	err = b.file.Update(func(d *data) (err error) {
+		ks, err := d.tokenKeys()
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if k, ok = signer(ks, LinksKey); ok { // another process was faster
+			return nil
+		}
+		if len(ks) >= token.MaxKeys {
+			k, _ = signer(ks, "")
+			return nil
+		}
+		k, err = b.newKey(d, LinksKey)
+		return err
+	})
+	return k, err
+}
+
+// Signer returns the key of an id, or with an empty one the newest that is not for links, which is made when there is none.
 func (b *Book) Signer(id string) (token.Key, error) {
 	ks, err := b.TokenKeys()
 	if err != nil {
@@ -266,7 +326,7 @@ func (b *Book) Signer(id string) (token.Key, error) {
 
 func signer(ks token.Keys, id string) (token.Key, bool) {
 	for _, k := range slices.Backward(ks) {
-		if id == "" || k.ID == id {
+		if id == "" && k.ID != LinksKey || k.ID == id {
 			return k, true
 		}
 	}

@@ -36,6 +36,7 @@ type Person struct {
 	Share   bool      `json:"share,omitempty"`   // a viewer who may make links for others; an admin may
 	Created time.Time `json:"created"`
 
+	ID       string `json:"id,omitempty"` // random; links that the person has made hold it too and end with it
 	Password hash   `json:"password"`
 	Stamp    string `json:"stamp"` // random; sessions hold it too and end when it changes
 }
@@ -90,6 +91,9 @@ func CheckPattern(p string) error {
 func (p *Person) check() error {
 	if name, err := CleanName(p.Name); err != nil || name != p.Name {
 		return errors.Join(err, fmt.Errorf("%q is no name", p.Name))
+	}
+	if p.ID != "" && token.CheckID(p.ID) != nil {
+		return fmt.Errorf("%q is no id", p.ID)
 	}
 	if p.Role != Admin && p.Role != Viewer {
 		return fmt.Errorf("role %q: want admin or viewer", p.Role)

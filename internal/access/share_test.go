@@ -3,12 +3,15 @@
 package access_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/access"
 	"github.com/s3cam/s3cam/internal/access/token"
 )
 
@@ -150,6 +153,97 @@ func TestSharingARange(t *testing.T) {
 	if err := json.Unmarshal([]byte(text(w.do("GET", "/cameras", "", query(made.Token)))), &list); err != nil || len(list.Cameras) != 2 || list.Cameras[0].Last != "" {
 		t.Errorf("cameras %+v, %v", list, err)
 	}
+}
+
+// A link ends with whoever made it, and with his right to the camera and to making links.
+func TestALinkEndsWithItsMaker(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.book.NewKey("website"); err != nil {
+		t.Fatal(err)
+	}
+	share := func(edit func(*http.Request)) (token, key string) {
+		t.Helper()
+		var made struct{ Token, Key string }
+		res := w.do("POST", "/share", `{"camera_id":"gate","expires_in":2592000}`, edit)
+		if err := json.Unmarshal([]byte(text(res)), &made); err != nil || res.StatusCode != 200 {
+			t.Fatalf("%d, %v", res.StatusCode, err)
+		}
+		return made.Token, made.Key
+	}
+	status := func(token string) (int, string) {
+		res := w.do("GET", "/playlist.m3u8?camera_id=gate", "", query(token))
+		return res.StatusCode, code(res)
+	}
+	carl, key := share(with(w.login("carl")))
+	root, _ := share(with(w.login("root")))
+	if key != access.LinksKey { // not that of the web site, which may be revoked alone
+		t.Errorf("signed with %s", key)
+	}
+	if strings.Contains(string(payloadOf(t, carl)), "carl") {
+		t.Errorf("the link tells who made it: %s", payloadOf(t, carl))
+	}
+	if err := w.book.Revoke("website"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.book.SetPassword("carl", "another horse"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := status(carl); got != 200 {
+		t.Fatalf("after another key was revoked, and with a new password: %d", got)
+	}
+	for _, tt := range []struct {
+		name, before, after string
+		status              int
+		code                string
+	}{
+		{"may not make links any more", `"share": true`, `"share": false`, 401, "token_refused"},
+		{"may again", `"share": false`, `"share": true`, 200, ""},
+		{"may not see the camera any more", "\"gate\"\n      ],\n      \"share\"", "\"shed\"\n      ],\n      \"share\"", 403, "forbidden"},
+		{"may again", "\"shed\"", "\"gate\"", 200, ""},
+	} {
+		w.edit(func(s string) string { return strings.Replace(s, tt.before, tt.after, 1) })
+		w.wait(2 * time.Second)
+		if got, code := status(carl); got != tt.status || code != tt.code {
+			t.Errorf("carl %s: %d %s, want %d %s", tt.name, got, code, tt.status, tt.code)
+		}
+	}
+	if err := w.book.Remove("carl"); err != nil {
+		t.Fatal(err)
+	}
+	if got, code := status(carl); got != 401 || code != "token_refused" {
+		t.Errorf("after carl was removed: %d %s", got, code)
+	}
+	if err := w.book.Add(access.Person{Name: "carl", Role: access.Admin}, password); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := status(carl); got != 401 {
+		t.Errorf("another carl revives it: %d", got)
+	}
+	if got, _ := status(root); got != 200 {
+		t.Errorf("the link of somebody else: %d", got)
+	}
+	if res := w.do("GET", "/session", "", query(carl)); res.StatusCode != 401 {
+		t.Errorf("/session: %d", res.StatusCode)
+	}
+	// A book of before people had ids gives them when they are needed.
+	w.edit(func(s string) string { return regexp.MustCompile(`\s*"id": "[a-z0-9]{12}",`).ReplaceAllString(s, "") })
+	w.wait(2 * time.Second)
+	if got, _ := status(root); got != 401 {
+		t.Errorf("a maker without an id: %d", got)
+	}
+	again, _ := share(with(w.login("root")))
+	if got, _ := status(again); got != 200 {
+		t.Errorf("a link of one who gets an id: %d", got)
+	}
+}
+
+func payloadOf(t *testing.T, token string) []byte {
+	t.Helper()
+	b, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func TestTheReasonWhyATokenIsRefused(t *testing.T) {

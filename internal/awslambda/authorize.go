@@ -39,6 +39,9 @@ func (a *Access) authorize(now func() time.Time) func(*http.Request, string) (ht
 		var claims token.Claims
 		if given {
 			claims, err = a.TokenKeys.Check(text, now())
+			if err == nil && claims.By != "" { // whether that person still may is for his server to say
+				err = token.ErrRefused
+			}
 		}
 		switch {
 		case errors.Is(err, token.ErrExpired):

@@ -33,6 +33,10 @@ func TestWhoMayWatch(t *testing.T) {
 		}
 		return text
 	}
+	by, err := token.Make(key, token.Claims{Expires: now.Add(time.Hour), Cameras: []string{"gate"}, Rights: token.Watch, By: "x4k2v7qd3mpa"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	good := mint(key, time.Hour, "gate")
 	callers := []struct {
 		name  string
@@ -48,18 +52,19 @@ func TestWhoMayWatch(t *testing.T) {
 		{"of a key that is gone", mint(other, time.Hour, "*"), ""},
 		{"of a login service", "", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln"},
 		{"no token at all", "hello", ""},
+		{"made by a person of some server", by, ""},
 		{"for the range", ranged(nine), ""},
 		{"for a range before", "", "Bearer " + ranged(nine.Add(-time.Hour))},
 	}
 	const times = "&start=2026-11-25T09:00:00Z&end=2026-11-25T10:00:00Z"
 	routes := []struct{ function, target, want string }{ // in the order of callers; ok: let in
-		{"playlist", "/playlist.m3u8?camera_id=gate", "401 ok ok 403 401 401 401 401 401 403 403"},
-		{"replay", "/replay.m3u8?camera_id=gate" + times, "401 ok ok 403 401 401 401 401 401 ok 403"},
-		{"replay", "/segments/gate/2026/11/25/09/30/00.ts?", "401 ok ok 403 401 401 401 401 401 ok 403"},
-		{"cameras", "/coverage?camera_id=gate" + times, "401 ok ok 403 401 401 401 401 401 ok 403"},
-		{"cameras", "/cameras?", "ok ok ok ok 401 401 401 ok 401 ok ok"},
-		{"playlist", "/playlist.m3u8?camera_id=lobby", "ok ok ok ok ok ok ok ok ok ok ok"},
-		{"replay", "/segments/lobby/2026/11/25/09/30/00.ts?", "ok ok ok ok ok ok ok ok ok ok ok"},
+		{"playlist", "/playlist.m3u8?camera_id=gate", "401 ok ok 403 401 401 401 401 401 401 403 403"},
+		{"replay", "/replay.m3u8?camera_id=gate" + times, "401 ok ok 403 401 401 401 401 401 401 ok 403"},
+		{"replay", "/segments/gate/2026/11/25/09/30/00.ts?", "401 ok ok 403 401 401 401 401 401 401 ok 403"},
+		{"cameras", "/coverage?camera_id=gate" + times, "401 ok ok 403 401 401 401 401 401 401 ok 403"},
+		{"cameras", "/cameras?", "ok ok ok ok 401 401 401 ok 401 401 ok ok"},
+		{"playlist", "/playlist.m3u8?camera_id=lobby", "ok ok ok ok ok ok ok ok ok ok ok ok"},
+		{"replay", "/segments/lobby/2026/11/25/09/30/00.ts?", "ok ok ok ok ok ok ok ok ok ok ok ok"},
 	}
 	server := httptest.NewServer(http.NotFoundHandler()) // refuses as no S3 does
 	defer server.Close()

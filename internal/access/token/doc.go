@@ -7,7 +7,7 @@
 //
 // The payload is JSON: {"k":"key id","x":1764072000,"c":["cam1","yard/*"],"r":"wc"}: the key that signed it, when it expires
 // (Unix seconds), cameras, and rights (w: watch, c: clip). A token for a range of footage has its start and end too (Unix seconds):
-// "f":1764060000,"t":1764060060. Members of another name are refused: they might be limits that this
+// "f":1764060000,"t":1764060060. One that ends with the person who made it names him by an id: "b":"x4k2v7qd3mpa". Members of another name are refused: they might be limits that this
 // version does not know.
 //
 // Several keys may be good at a time. A token ends with its key: taking a key away revokes all that it signed.

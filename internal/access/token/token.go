@@ -54,6 +54,10 @@ type Claims struct {
 	// From and To bound the footage, not the time of watching: from From on, and up to To, which is not included. Whole seconds. Both
 	// are zero for all footage, and live.
 	From, To time.Time
+
+	// By is the id of the person who made the token and with whom it ends; empty for one that ends by itself or with its key. Whoever
+	// checks a token has to look whether there still is such a person.
+	By string
 }
 
 // Bounded tells whether the token is for some footage only.
@@ -66,6 +70,7 @@ type payload struct {
 	Rights  string   `json:"r"`
 	From    *int64   `json:"f,omitempty"`
 	To      *int64   `json:"t,omitempty"`
+	By      string   `json:"b,omitempty"`
 }
 
 const maxSeconds = 253402300799 // year 9999
@@ -95,7 +100,7 @@ func Make(k Key, c Claims) (string, error) {
 	if err := k.check(); err != nil {
 		return "", err
 	}
-	p := payload{Key: k.ID, Expires: c.Expires.Unix(), Cameras: c.Cameras, Rights: c.Rights.text()}
+	p := payload{Key: k.ID, Expires: c.Expires.Unix(), Cameras: c.Cameras, Rights: c.Rights.text(), By: c.By}
 	if c.Bounded() {
 		from, to := c.From.Unix(), c.To.Unix()
 		if c.To.Nanosecond() > 0 {
@@ -147,7 +152,7 @@ func (ks Keys) Check(text string, now time.Time) (Claims, error) {
 	if k == nil || k.check() != nil || !hmac.Equal(sum, k.sign(signed)) || p.check() != nil {
 		return Claims{}, ErrRefused
 	}
-	c := Claims{Key: p.Key, Expires: time.Unix(p.Expires, 0).UTC(), Cameras: p.Cameras, Rights: rights(p.Rights)}
+	c := Claims{Key: p.Key, Expires: time.Unix(p.Expires, 0).UTC(), Cameras: p.Cameras, Rights: rights(p.Rights), By: p.By}
 	if p.From != nil {
 		c.From, c.To = time.Unix(*p.From, 0).UTC(), time.Unix(*p.To, 0).UTC()
 	}
@@ -183,6 +188,9 @@ func (p *payload) check() error {
 		return errors.New("a range of footage needs its start and its end")
 	case p.From != nil && (*p.From < 0 || *p.To > maxSeconds || *p.To <= *p.From):
 		return errors.New("the end of its footage is not after the start, or not within the years 1970 to 9999")
+	}
+	if p.By != "" && CheckID(p.By) != nil {
+		return errors.New("who made it is no id")
 	}
 	for _, c := range p.Cameras {
 		if c == "" || !utf8.ValidString(c) {

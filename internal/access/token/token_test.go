@@ -115,6 +115,7 @@ func TestCheck(t *testing.T) {
 		{"a range that no number holds", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":0,"t":9223372036854775808}`, future), now, token.Keys{a}, token.ErrRefused},
 		{"a range with fractions", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":1.5,"t":2.5}`, future), now, token.Keys{a}, token.ErrRefused},
 		{"a range in words", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","f":"1","t":"2"}`, future), now, token.Keys{a}, token.ErrRefused},
+		{"made by nobody who can be named", payload(`{"k":"a","x":%d,"c":["*"],"r":"w","b":"a b"}`, future), now, token.Keys{a}, token.ErrRefused},
 		{"an empty secret", signed(token.Key{}, "s3t1", fmt.Sprintf(`{"k":"a","x":%d,"c":["*"],"r":"w"}`, future)), now, token.Keys{{ID: "a"}}, token.ErrRefused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -190,6 +191,7 @@ func TestMakeRefusesWhatCheckWould(t *testing.T) {
 		{"no end", k, func(c *token.Claims) { c.Expires = time.Time{} }},
 		{"too many cameras", k, func(c *token.Claims) { c.Cameras = strings.Split(strings.Repeat("c,", token.MaxCameras)+"c", ",") }},
 		{"too long", k, func(c *token.Claims) { c.Cameras = []string{strings.Repeat("c", token.MaxBytes)} }},
+		{"a maker that is no id", k, func(c *token.Claims) { c.By = "a\nb" }},
 		{"a range without end", k, func(c *token.Claims) { c.From = now }},
 		{"a range without start", k, func(c *token.Claims) { c.To = now }},
 		{"a range backwards", k, func(c *token.Claims) { c.From, c.To = now, now.Add(-time.Minute) }},
@@ -316,6 +318,7 @@ func FuzzPayload(f *testing.F) {
 	f.Add(`{"k":"a","x":4000000000,"c":["cam1","yard/*"],"r":"wc"}`)
 	f.Add(`{"k":"a","x":4000000000,"c":["*"],"r":"w","f":1764060000,"t":1764060060}`)
 	f.Add(`{"k":"a","x":4000000000,"c":["*"],"r":"c","f":null,"t":1}`)
+	f.Add(`{"k":"a","x":4000000000,"c":["*"],"r":"w","b":"x4k2v7qd3mpa"}`)
 	f.Add(`{"K":"a","x":4e9,"c":["*"],"r":"w","f":1,"f":2,"T":3}`)
 	keys := token.Keys{testKey("a")}
 	f.Fuzz(func(t *testing.T, payload string) {
