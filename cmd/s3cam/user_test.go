@@ -89,11 +89,11 @@ func TestTokensOnTheCommandLine(t *testing.T) {
 		t.Errorf("claims %+v, %v", c, err)
 	}
 	minute := s3cam("token", "make", "--camera", "gate", "--start", "2026-11-25 09:30:00", "--end", "2026-11-25T10:31:00.5+01:00", "--json")
-	if keys, c := (token.Keys{}), (token.Claims{}); minute.code == 0 {
+	if minute.code == 0 {
 		var made struct{ Token, Start, End string }
 		err := json.Unmarshal([]byte(minute.out), &made)
-		keys, _ = token.ParseKeys(s3cam("token", "keys", "--secret").out)
-		if c, _ = keys.Check(made.Token, time.Now()); err != nil || c.From.Format(time.RFC3339) != "2026-11-25T09:30:00Z" || c.To.Format(time.RFC3339) != "2026-11-25T09:31:01Z" ||
+		keys, _ := token.ParseKeys(s3cam("token", "keys", "--secret").out)
+		if c, _ := keys.Check(made.Token, time.Now()); err != nil || c.From.Format(time.RFC3339) != "2026-11-25T09:30:00Z" || c.To.Format(time.RFC3339) != "2026-11-25T09:31:01Z" ||
 			made.Start != "2026-11-25T09:30:00Z" || made.End != "2026-11-25T09:31:01Z" {
 			t.Errorf("a minute: %s %+v, %v", minute.out, c, err)
 		}

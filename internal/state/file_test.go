@@ -135,8 +135,7 @@ func TestAFileThatIsGone(t *testing.T) {
 	// Neither a change nor a new start goes on with nothing: holds and people would be lost by it.
 	for name, f := range map[string]*state.File[value]{"who knew it": b, "who is new": nil} {
 		if f == nil {
-			var err error
-			if f, err = state.Open[value](path, state.WithClock(c.now)); err == nil {
+			if _, err := state.Open[value](path, state.WithClock(c.now)); err == nil {
 				t.Errorf("%s: opened", name)
 			} else if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path+".lock") {
 				t.Errorf("%s: %v", name, err)
@@ -204,8 +203,8 @@ func TestAnOlderBackup(t *testing.T) {
 		"renamed, with its old time": func(path string, backup []byte, at time.Time) error {
 			return errors.Join(os.WriteFile(path+"~", backup, 0o600), os.Chtimes(path+"~", at, at), os.Rename(path+"~", path))
 		},
-		"with a time of the future": func(path string, backup []byte, at time.Time) error {
-			at = time.Now().Add(time.Hour)
+		"with a time of the future": func(path string, backup []byte, _ time.Time) error {
+			at := time.Now().Add(time.Hour)
 			return errors.Join(os.WriteFile(path, backup, 0o600), os.Chtimes(path, at, at))
 		},
 	} {

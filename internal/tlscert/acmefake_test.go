@@ -20,6 +20,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -99,7 +100,12 @@ func (a *authority) serve(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/account":
 		if jwk, ok := protected["jwk"].(map[string]any); ok {
-			pub := &ecdsa.PublicKey{Curve: elliptic.P256(), X: number(jwk["x"]), Y: number(jwk["y"])}
+			point := slices.Concat([]byte{4}, coordinate(jwk["x"]), coordinate(jwk["y"])) // uncompressed (SEC 1 §2.3.3)
+			pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+			if err != nil {
+				answer(400, map[string]string{"type": "urn:ietf:params:acme:error:badPublicKey"})
+				return
+			}
 			a.thumb, _ = acme.JWKThumbprint(pub)
 		}
 		w.Header().Set("Location", u+"/account/1")
@@ -152,10 +158,10 @@ func (a *authority) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func number(v any) *big.Int {
+func coordinate(v any) []byte {
 	s, _ := v.(string)
 	b, _ := base64.RawURLEncoding.DecodeString(s)
-	return new(big.Int).SetBytes(b)
+	return b
 }
 
 func jws(body io.Reader) (protected map[string]any, payload []byte, err error) {

@@ -197,16 +197,19 @@ func (c Config) sources() ([]string, error) {
 	for i, s := range c.ConnectSources {
 		add("ConnectSources["+strconv.Itoa(i)+"]", s, false)
 	}
-	if c.Zone != "" && !zoneName.MatchString(c.Zone) {
-		problems = append(problems, fmt.Errorf("Zone: %q is not the name of a time zone, such as Europe/Berlin", c.Zone))
-	}
-	for _, camera := range slices.Sorted(maps.Keys(c.CameraZones)) {
-		if zone := c.CameraZones[camera]; !zoneName.MatchString(zone) {
-			problems = append(problems, fmt.Errorf("CameraZones[%s]: %q is not the name of a time zone, such as Europe/Berlin", camera, zone))
+	zone := func(field, name string) {
+		if !zoneName.MatchString(name) {
+			problems = append(problems, fmt.Errorf("%s: %q is not the name of a time zone, such as Europe/Berlin", field, name))
 		}
 	}
+	if c.Zone != "" {
+		zone("Zone", c.Zone)
+	}
+	for _, camera := range slices.Sorted(maps.Keys(c.CameraZones)) {
+		zone("CameraZones["+camera+"]", c.CameraZones[camera])
+	}
 	if u, err := url.Parse(c.Login); err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
-		problems = append(problems, fmt.Errorf("Login: %q is not the address of a page", c.Login))
+		problems = append(problems, fmt.Errorf("%q as Login is not the address of a page", c.Login))
 	}
 	return sources, errors.Join(problems...)
 }
