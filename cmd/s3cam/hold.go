@@ -46,10 +46,15 @@ func (f stateFlags) holds() (*state.File[retention.Holds], error) {
 
 // noteState warns when a store's directory is one whose server keeps its state elsewhere: it looks for no holds and rules there.
 func noteState(w io.Writer, dir string) {
-	_, err := os.Stat(filepath.Join(dir, registry.ServerFile)) // a server of a store writes it at each start, where its state is
-	if errors.Is(err, fs.ErrNotExist) && exists(filepath.Join(dir, s3server.CredentialsFile)) {
+	if stateElsewhere(dir) {
 		fmt.Fprintf(w, "note: the server of %s seems to have its state elsewhere, where it looks for holds and limits: give the directory of its --state\n", dir)
 	}
+}
+
+// stateElsewhere tells whether dir is the data of a server that has its state in another directory.
+func stateElsewhere(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, registry.ServerFile)) // a server of a store writes it at each start, where its state is
+	return errors.Is(err, fs.ErrNotExist) && exists(filepath.Join(dir, s3server.CredentialsFile))
 }
 
 func parseRange(start, end string) (from, to time.Time, err error) {

@@ -131,6 +131,9 @@ func (c *retentionRunCmd) keeper(ctx context.Context, g *globals) (*retention.Ke
 		dir := c.State
 		if dir == "" {
 			dir = standalone.DefaultState
+			if c.Apply && !exists(dir) {
+				return nil, usage("--apply: there is no %s here, so holds are not known and held footage could go; give the directory of the server's --state", dir)
+			}
 		}
 		cfg, err = standalone.KeeperConfig(dir, r, standalone.RemoteBucket{Client: client})
 	} else {
@@ -145,6 +148,9 @@ func (c *retentionRunCmd) keeper(ctx context.Context, g *globals) (*retention.Ke
 		dir := c.State
 		if dir == "" {
 			dir = c.Data
+			if c.Apply && stateElsewhere(dir) {
+				return nil, usage("--apply: the server of %s seems to have its state elsewhere, and held footage could go; give the directory of its --state", dir)
+			}
 			noteState(g.err, dir)
 		}
 		if cfg, err = standalone.KeeperConfig(dir, r, bucket); err == nil && r.KeepFree != (retention.Reserve{}) {

@@ -181,6 +181,23 @@ func TestRetentionOnTheCommandLine(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) { s3cam(tt.args...).want(t, tt.code, tt.says) })
 	}
+	t.Run("holds that are not known", func(t *testing.T) {
+		call(t, nil, nil, "retention", "--apply", "--retention-days", "2", "--s3-url", "http://127.0.0.1:1", "--bucket", "b", "--s3-access-key", "a",
+			"--s3-secret-key", "b").want(t, 2, "no s3cam-state here", "held footage could go")
+		dir := t.TempDir()
+		recorded(t, dir, "door", now.AddDate(0, 0, -9), 30, 10*time.Second, 1000)
+		recorded(t, dir, "door", now.Add(-time.Minute), 1, 10*time.Second, 1000)
+		if err := os.WriteFile(filepath.Join(dir, s3server.CredentialsFile), []byte("{}"), 0o600); err != nil { // of a server with --state
+			t.Fatal(err)
+		}
+		s3cam := func(args ...string) output { return call(t, []string{"S3CAM_DATA=" + dir}, nil, args...) }
+		s3cam("retention", "--apply", "--retention-days", "7").want(t, 2, "held footage could go", "--state")
+		s3cam("retention", "--dry-run", "--retention-days", "7").want(t, 0, "30 segments", "would go", "note:")
+		if n := len(segmentsIn(t, dir)); n != 31 {
+			t.Fatalf("%d left", n)
+		}
+		s3cam("retention", "--apply", "--state", t.TempDir(), "--retention-days", "7").want(t, 0, "30 segments")
+	})
 	t.Run("a clock that is off", func(t *testing.T) {
 		dir := t.TempDir()
 		recorded(t, dir, "door", now.AddDate(-3, 0, 0), 30, 10*time.Second, 1000)
