@@ -84,12 +84,13 @@ type cameraOutFlags struct {
 
 	Endpoint            string `placeholder:"URL" help:"With --data: how the camera reaches the store, as http://192.168.1.10:9000. Default: where the server listened last."`
 	CredentialsEndpoint string `placeholder:"HOST:PORT" help:"With --data: how the camera reaches serve --credentials-addr. Default: where the server listened last."`
-	CA                  string `name:"ca" placeholder:"FILE" help:"With --data: certificates (PEM) that vouch for a store with https."`
+	CA                  string `name:"ca" placeholder:"FILE" help:"With --data: certificates (PEM) that vouch for a store with https. Default: those that the server said last."`
 }
 
 func (cameraAddCmd) Help() string {
-	return `With --data the camera gets a key pair that may store segments in its own folder and nothing else, and agent.conf is printed; or, with
---certificate, a certificate for session keys. Besides agent.conf that takes device.key (mode 0600), device.crt and ca.crt.
+	return `With --data the camera gets a key pair that may store segments in its own folder and nothing else: in agent.conf, which is printed, or with
+--out in a file credentials beside it, which can be replaced without a restart of the agent. With --certificate it gets a certificate
+for session keys (device.key, device.crt). Where the server has TLS, ca.crt is what the camera trusts.
 
 With --stack it makes a thing in AWS IoT and a certificate for a key that is made on this machine: only a signing request travels, the key
 never does. With it the camera gets keys that are good for an hour and for its own folder in the bucket.

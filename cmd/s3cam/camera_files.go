@@ -26,6 +26,7 @@ const (
 	cameraKey  = "device.key"
 	cameraCert = "device.crt"
 	cameraCA   = "ca.crt"
+	cameraPair = "credentials" // a key pair, in a file of its own that the agent reads again when it changes
 )
 
 // cameraOut is where a camera's files will go and what they will say.
@@ -56,6 +57,11 @@ func (f cameraOutFlags) prepare(name string, server registry.Server, certificate
 			return nil, usage("--ca: %s has no certificate in PEM form", f.CA)
 		}
 		o.ca = append(bytes.TrimSpace(text), '\n')
+	} else if strings.HasPrefix(o.server.S3, "https:") {
+		if o.ca = []byte(server.CA); len(o.ca) == 0 {
+			o.ca = nil
+			o.notes = append(o.notes, "it is not known who vouches for "+o.server.S3+": the agent will trust the roots of AWS alone; for another certificate give --ca FILE")
+		}
 	}
 	if o.dir == "" && (certificate || o.ca != nil) {
 		o.dir = strings.NewReplacer("/", "_", ":", "_").Replace(name)
@@ -63,7 +69,7 @@ func (f cameraOutFlags) prepare(name string, server registry.Server, certificate
 	if o.dir == "" {
 		return o, nil
 	}
-	for _, file := range []string{cameraConf, cameraKey, cameraCert, cameraCA} {
+	for _, file := range []string{cameraConf, cameraPair, cameraKey, cameraCert, cameraCA} {
 		if path := filepath.Join(o.dir, file); exists(path) && !rotate {
 			return nil, hint.With(fmt.Errorf("%s exists already", path), "choose another folder with --out, or move it away")
 		}
@@ -152,7 +158,9 @@ func (o *cameraOut) write(i registry.Issued) (handedOut, error) {
 		path    *string
 	}
 	files := []file{{cameraConf, []byte(h.Config), 0o600, &h.Files.Config}}
-	if i.Pair != nil {
+	if i.Pair == nil {
+		files = append(files, file{cameraPair, o.pair(i), 0o600, &h.Files.Credentials})
+	} else {
 		files = append(files, file{cameraKey, i.Pair.Key, 0o600, &h.Files.Key}, file{cameraCert, i.Pair.Certificate, 0o644, &h.Files.Certificate})
 	}
 	if ca := append([]byte(i.Authority), o.ca...); len(ca) > 0 {
@@ -228,6 +236,13 @@ prefix = %[6]s
 	if i.Pair != nil || o.ca != nil {
 		fmt.Fprintf(&b, "\n# Who vouches for the server.\nca-file = %s\n", at(cameraCA))
 	}
+	if i.Pair == nil && o.dir != "" {
+		fmt.Fprintf(&b, `
+# The file with a key pair that can store segments below the prefix and do nothing else. Another one in its place is taken within seconds.
+credentials-file = %s
+`, at(cameraPair))
+		return b.String()
+	}
 	if i.Pair == nil {
 		fmt.Fprintf(&b, `
 # A key pair that can store segments below the prefix and do nothing else.
@@ -245,4 +260,13 @@ iot-cert = %s
 iot-key = %s
 `, o.server.Credentials, o.server.RoleAlias, i.Camera.Thing, at(cameraCert), at(cameraKey))
 	return b.String()
+}
+
+// pair is a key pair in the form of the AWS shared credentials file.
+func (o *cameraOut) pair(i registry.Issued) []byte {
+	return fmt.Appendf(nil, `# Key pair of the camera %s. The agent takes a new file in place of this one without a restart.
+[default]
+aws_access_key_id = %s
+aws_secret_access_key = %s
+`, i.Camera.ID, i.AccessKey, string(i.SecretKey))
 }

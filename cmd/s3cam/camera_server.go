@@ -80,6 +80,7 @@ type handedOut struct {
 
 type cameraPaths struct {
 	Config      string `json:"config,omitempty"`
+	Credentials string `json:"credentials,omitempty"`
 	Key         string `json:"key,omitempty"`
 	Certificate string `json:"certificate,omitempty"`
 	CA          string `json:"ca,omitempty"`
@@ -114,8 +115,9 @@ type cameraRotateCmd struct {
 }
 
 func (cameraRotateCmd) Help() string {
-	return `A camera with a key pair gets another one, a camera with a certificate another certificate. Put the new files on the camera, restart
-the agent, see that segments come, and leave the rest to --overlap. After a theft use --overlap 0.
+	return `A camera with a key pair gets another one, a camera with a certificate another certificate. Put the new files on the camera, see that segments
+come, and leave the rest to --overlap. The agent takes new files named credentials or device.crt and device.key by itself; after a new
+agent.conf restart it. After a theft use --overlap 0.
 
 With --stack it is s3cam camera add --renew.
 
@@ -166,19 +168,23 @@ func (h handedOut) print(g *globals, asJSON bool, deviceDir string, notes []stri
 	fmt.Fprint(g.out, h.Config)
 	if h.Files.Config != "" {
 		fmt.Fprint(g.err, "\nThis configuration and what it names are in\n")
-		for _, path := range []string{h.Files.Config, h.Files.Certificate, h.Files.Key, h.Files.CA} {
+		for _, path := range []string{h.Files.Config, h.Files.Credentials, h.Files.Certificate, h.Files.Key, h.Files.CA} {
 			if path != "" {
 				fmt.Fprintf(g.err, "  %s\n", path)
 			}
 		}
 	}
 	conf := filepath.ToSlash(filepath.Join(deviceDir, "agent.conf"))
+	put := "put it on the camera as " + conf + ", readable for the agent alone (mode 600)"
+	if h.Files.Config != "" {
+		put = "copy these files to the camera, into " + deviceDir + "; keep their modes: agent.conf and keys are for the agent alone"
+	}
 	fmt.Fprintf(g.err, `
 Next:
-  put it on the camera as %[1]s, readable for the agent alone; the secrets in it are not shown again
+  %[2]s; the secrets are not shown again
   check there:     s3cam-agent check --connect --config %[1]s
   record:          s3cam-agent --config %[1]s
-`, conf)
+`, conf, put)
 	if !h.OldUntil.IsZero() {
 		fmt.Fprintf(g.err, "note: the old key or certificate is good until %s UTC\n", h.OldUntil.UTC().Format(time.DateTime))
 	}

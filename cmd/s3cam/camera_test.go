@@ -138,6 +138,43 @@ func TestACameraWithACertificate(t *testing.T) {
 	}
 }
 
+// With https the server says who vouches for it, and a key pair gets a file of its own, which the agent reads again when it changes.
+func TestACameraOfAServerWithTLS(t *testing.T) {
+	ca, err := registry.OpenAuthority(t.TempDir(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := knownServer(t, registry.Server{S3: "https://192.0.2.1:9000", Bucket: "video", Region: "us-east-1", CA: string(ca.PEM())})
+	out := filepath.Join(t.TempDir(), "door")
+	call(t, nil, nil, "camera", "add", "door", "--data", dir, "--out", out, "--device-dir", out).want(t, 0, "copy these files", filepath.Join(out, "credentials"))
+	k, said := loadConf(t, filepath.Join(out, "agent.conf"))
+	if k.CAFile != filepath.Join(out, "ca.crt") || k.CredentialsFile != filepath.Join(out, "credentials") || k.AccessKey != "" {
+		t.Errorf("the agent reads %+v", k)
+	}
+	if text, err := os.ReadFile(filepath.Join(out, "ca.crt")); err != nil || !bytes.Equal(text, ca.PEM()) {
+		t.Errorf("ca.crt: %v\n%s", err, text)
+	}
+	first, err := os.ReadFile(filepath.Join(out, "credentials"))
+	if err != nil || !strings.Contains(said, "credentials  S3CAM") {
+		t.Errorf("%v, check says\n%s", err, said)
+	}
+	if fi, err := os.Stat(filepath.Join(out, "credentials")); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", fi, err)
+	}
+	call(t, nil, nil, "camera", "rotate", "door", "--data", dir, "--out", out, "--device-dir", out).want(t, 0)
+	if now, err := os.ReadFile(filepath.Join(out, "credentials")); err != nil || bytes.Equal(now, first) {
+		t.Errorf("%v, the same key", err)
+	}
+	unknown := knownServer(t, registry.Server{S3: "https://192.0.2.1:9000", Bucket: "video", Region: "us-east-1"})
+	call(t, nil, nil, "camera", "add", "door", "--data", unknown).want(t, 0, "not known who vouches", "--ca FILE")
+	plain := knownServer(t, registry.Server{S3: "http://192.0.2.1:9000", Bucket: "video", Region: "us-east-1", CA: string(ca.PEM())})
+	o := call(t, nil, nil, "camera", "add", "door", "--data", plain)
+	o.want(t, 0, "access-key = ")
+	if strings.Contains(o.out, "ca-file") {
+		t.Errorf("a store without TLS needs no authority:\n%s", o.out)
+	}
+}
+
 func TestWrongCameraCommands(t *testing.T) {
 	dir := knownServer(t, registry.Server{S3: "http://0.0.0.0:9000", Bucket: "video", Region: "us-east-1"})
 	empty := t.TempDir()
@@ -212,6 +249,7 @@ func TestCamerasRecordIntoTheServer(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			record := exec.CommandContext(ctx, exe, "--config", conf, "--input", "../../internal/simcam/front-door.h264", "--fps", "15", "--drain", "20s", "--rejected-wait", "2s")
+			record.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "AWS_") }) // a camera has none, and they count more than the file
 			out, err := record.CombinedOutput()
 			if err != nil {
 				t.Fatalf("s3cam-agent: %v\n%s", err, out)

@@ -88,6 +88,9 @@ func (s *server) startCredentials(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if scheme == "https" {
+		host = s.coveredHost(host)
+	}
 	note := registry.Server{S3: scheme + "://" + net.JoinHostPort(host, port), Bucket: e.Bucket, Region: s.engine.Region()}
 	if k.CredentialsAddr != "" {
 		if note.Credentials, err = s.serveCredentials(ctx, k); err != nil {
@@ -97,9 +100,7 @@ func (s *server) startCredentials(ctx context.Context) error {
 			note.RoleAlias = credserver.DefaultRoleAlias
 		}
 	}
-	if err := registry.SaveServer(s.cfg.StateDir(), note); err != nil {
-		s.log.Warn("s3cam camera add will not know where this server is", "err", err)
-	}
+	s.noteServer(note)
 	return nil
 }
 

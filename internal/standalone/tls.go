@@ -12,8 +12,12 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/registry"
 	"github.com/s3cam/s3cam/internal/tlscert"
 )
 
@@ -70,6 +74,10 @@ type secured struct {
 	source   tlscert.Source // nil without TLS
 	redirect *http.Server
 	group    group
+
+	mu   sync.Mutex
+	note registry.Server // for `s3cam camera add`; its S3 is empty as long as the store does not listen
+	ca   string          // who vouches for the certificate
 }
 
 // openTLS reads the certificate, or prepares to get one.
@@ -77,14 +85,14 @@ func (s *server) openTLS() error {
 	t := s.cfg.TLS
 	switch {
 	case t.CertFile != "":
-		f, err := tlscert.OpenFiles(tlscert.FilesConfig{CertFile: t.CertFile, KeyFile: t.KeyFile, Hosts: s.cfg.Web.Hosts, Now: s.cfg.Now, Logger: s.log})
+		f, err := tlscert.OpenFiles(tlscert.FilesConfig{CertFile: t.CertFile, KeyFile: t.KeyFile, Hosts: s.cfg.Web.Hosts, Changed: s.vouch, Now: s.cfg.Now, Logger: s.log})
 		if err != nil {
 			return configError{err}
 		}
 		s.secured.source = f
 	case len(t.Domains) > 0:
 		a, err := tlscert.NewACME(tlscert.ACMEConfig{
-			Domains: t.Domains, Email: t.Email, Directory: t.Directory, Client: t.Client, CacheDir: filepath.Join(s.cfg.StateDir(), "tls", "acme"), Logger: s.log,
+			Domains: t.Domains, Email: t.Email, Directory: t.Directory, Client: t.Client, CacheDir: filepath.Join(s.cfg.StateDir(), "tls", "acme"), Changed: s.vouch, Logger: s.log,
 		})
 		if err != nil {
 			return configError{err}
@@ -94,6 +102,48 @@ func (s *server) openTLS() error {
 		return nil
 	}
 	return nil
+}
+
+// vouch notes for `s3cam camera add` what cameras have to trust.
+func (s *server) vouch(cert *tls.Certificate) {
+	s.secured.mu.Lock()
+	defer s.secured.mu.Unlock()
+	s.secured.ca = string(tlscert.Vouchers(cert, s.cfg.Now()))
+	s.saveNote()
+}
+
+// noteServer notes for `s3cam camera add` where the server is.
+func (s *server) noteServer(n registry.Server) {
+	s.secured.mu.Lock()
+	defer s.secured.mu.Unlock()
+	s.secured.note = n
+	s.saveNote()
+}
+
+// saveNote writes it. The lock is held.
+func (s *server) saveNote() {
+	n := s.secured.note
+	if n.S3 == "" {
+		return
+	}
+	if strings.HasPrefix(n.S3, "https:") {
+		n.CA = s.secured.ca
+	}
+	if err := registry.SaveServer(s.cfg.StateDir(), n); err != nil {
+		s.log.Warn("s3cam camera add will not know where this server is", "err", err)
+	}
+}
+
+// coveredHost is the host under which cameras reach the store and find a certificate for it: that of the address to listen on, where it
+// is, else a name that was given, else an address of this machine.
+func (s *server) coveredHost(host string) string {
+	for _, h := range slices.Concat([]string{host}, s.cfg.TLS.Domains, s.cfg.Web.Hosts, machineHosts(host)) {
+		ip := net.ParseIP(h)
+		if loopback := h == "localhost" || ip != nil && ip.IsLoopback(); (!loopback || h == host) && s.secured.source.Covers(h) {
+			return h
+		}
+	}
+	return host
 }
 
 // storeTLS is for the embedded store's port; nil: plain.

@@ -3,8 +3,10 @@
 package tlscert
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +29,7 @@ type ACMEConfig struct {
 	CacheDir  string   // for account key, certificates and their keys; made with mode 0700
 	Directory string   // of the authority; default Let's Encrypt
 	Client    *http.Client
+	Changed   func(*tls.Certificate) // is told by Run of the first domain's certificate and of each later one; may be nil
 	Logger    *slog.Logger
 }
 
@@ -36,8 +39,13 @@ type ACME struct {
 	cfg     ACMEConfig
 	manager *autocert.Manager
 
-	mu   sync.Mutex
-	last map[string]string // error per name, as logged
+	watch *watch
+
+	mu    sync.Mutex
+	last  map[string]string           // error per name, as logged
+	have  map[string]*tls.Certificate // what Run has seen last
+	until time.Time                   // when the first of them ends
+	said  map[string]time.Time        // when it was complained last that one is not renewed
 }
 
 // NewACME checks cfg. It asks nobody yet.
@@ -71,9 +79,21 @@ func NewACME(cfg ACMEConfig) (*ACME, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &ACME{cfg: cfg, last: map[string]string{}, manager: &autocert.Manager{
+	if cfg.Changed == nil {
+		cfg.Changed = func(*tls.Certificate) {}
+	}
+	client := http.Client{Timeout: acmeTimeout}
+	if cfg.Client != nil {
+		client = *cfg.Client
+	}
+	w := &watch{transport: client.Transport}
+	if w.transport == nil {
+		w.transport = http.DefaultTransport
+	}
+	client.Transport = w
+	return &ACME{cfg: cfg, watch: w, last: map[string]string{}, have: map[string]*tls.Certificate{}, said: map[string]time.Time{}, manager: &autocert.Manager{
 		Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(cfg.CacheDir), HostPolicy: autocert.HostWhitelist(domains...), Email: cfg.Email,
-		Client: &acme.Client{DirectoryURL: cfg.Directory, HTTPClient: cfg.Client, UserAgent: "s3cam"},
+		Client: &acme.Client{DirectoryURL: cfg.Directory, HTTPClient: &client, UserAgent: "s3cam"},
 	}}, nil
 }
 
@@ -85,10 +105,22 @@ func (a *ACME) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 		hello = &named
 	}
 	cert, err := a.manager.GetCertificate(hello)
-	if err != nil && a.Covers(hello.ServerName) {
+	if err != nil && a.Covers(hello.ServerName) && !challenge(hello) {
 		a.note(hello.ServerName, err)
 	}
 	return cert, err
+}
+
+// challenge tells whether it is the authority that shakes hands (RFC 8737 3), or somebody who plays it.
+func challenge(hello *tls.ClientHelloInfo) bool {
+	return len(hello.SupportedProtos) == 1 && hello.SupportedProtos[0] == acme.ALPNProto
+}
+
+// NotAfter is when the first of the certificates in use ends; zero before there is one.
+func (a *ACME) NotAfter() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.until
 }
 
 // note logs a failure once until it changes.
@@ -98,6 +130,9 @@ func (a *ACME) note(name string, err error) {
 		text = err.Error()
 	}
 	a.mu.Lock()
+	if text == noneYet && a.last[name] != "" { // the same failure, as others see it who waited for the first
+		text = a.last[name]
+	}
 	changed := a.last[name] != text
 	a.last[name] = text
 	a.mu.Unlock()
@@ -113,18 +148,23 @@ func (a *ACME) Covers(host string) bool { return slices.Contains(a.cfg.Domains, 
 // HTTPHandler answers the authority's HTTP-01 challenges on port 80 and gives the rest to next.
 func (a *ACME) HTTPHandler(next http.Handler) http.Handler { return a.manager.HTTPHandler(next) }
 
-// Waits between two looks of Run.
+// Waits between two looks of Run. Renewing is the manager's, after two thirds of a certificate's time or a month before its end.
 const (
-	acmeCheck    = 12 * time.Hour
+	acmeCheck    = time.Hour
 	acmeRetry    = time.Minute
 	acmeMaxRetry = time.Hour
+	acmeSoon     = 15 * time.Second
+	acmeTimeout  = time.Minute // of one question to the authority
+
+	// noneYet is what the manager says to handshakes while it does not try again.
+	noneYet = "acme/autocert: missing certificate"
 )
 
 // Run gets the certificates before anybody asks for them, and looks after them until ctx ends.
 func (a *ACME) Run(ctx context.Context) error {
 	wait := acmeRetry
 	for {
-		failed := false
+		failed, pause := false, acmeCheck
 		for _, domain := range a.cfg.Domains {
 			if ctx.Err() != nil {
 				return nil
@@ -135,11 +175,10 @@ func (a *ACME) Run(ctx context.Context) error {
 				SupportedCurves: []tls.CurveID{tls.CurveP256}, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
 			})
 			a.note(domain, err)
-			if failed = failed || err != nil; err == nil && cert.Leaf != nil {
-				a.cfg.Logger.Info("TLS certificate by ACME ready", "domain", domain, "good_until", cert.Leaf.NotAfter.UTC())
+			if failed = failed || err != nil; err == nil {
+				pause = min(pause, a.took(domain, cert))
 			}
 		}
-		pause := acmeCheck
 		if failed {
 			pause = wait
 			wait = min(2*wait, acmeMaxRetry)
@@ -154,4 +193,52 @@ func (a *ACME) Run(ctx context.Context) error {
 		case <-t.C:
 		}
 	}
+}
+
+// took is told of the certificate that is in use for a domain, and returns after how long to look again.
+func (a *ACME) took(domain string, cert *tls.Certificate) (pause time.Duration) {
+	leaf := cert.Leaf
+	if leaf == nil {
+		var err error
+		if leaf, err = x509.ParseCertificate(cert.Certificate[0]); err != nil {
+			return acmeCheck
+		}
+	}
+	now := time.Now()
+	life := leaf.NotAfter.Sub(leaf.NotBefore)
+	due := leaf.NotAfter.Add(-min(life/3, 30*day)) // when the manager begins to renew it
+	late := due.Add(min(life/12, 2*day))           // when it ought to be done
+	a.mu.Lock()
+	before := a.have[domain]
+	fresh := before == nil || !bytes.Equal(before.Certificate[0], cert.Certificate[0])
+	a.have[domain] = cert
+	a.until = time.Time{}
+	for _, c := range a.have {
+		if c.Leaf != nil && (a.until.IsZero() || c.Leaf.NotAfter.Before(a.until)) {
+			a.until = c.Leaf.NotAfter
+		}
+	}
+	complain := !fresh && now.After(late) && now.Sub(a.said[domain]) >= min(complainAt, life/12)
+	if complain {
+		a.said[domain] = now
+	}
+	a.mu.Unlock()
+	if fresh {
+		a.cfg.Logger.Info("TLS certificate by ACME ready", "domain", domain, "good_until", leaf.NotAfter.UTC())
+		if domain == a.cfg.Domains[0] {
+			a.cfg.Changed(cert)
+		}
+		if now.After(late) { // of a machine that was off: the manager asks for another at this moment
+			return min(acmeSoon, max(life/12, time.Second))
+		}
+	}
+	if complain {
+		why := a.watch.last()
+		if why == "" {
+			why = "nothing is known; it is perhaps being asked at this moment"
+		}
+		a.cfg.Logger.Error("the TLS certificate is not renewed by ACME; the old one stays", "domain", domain, "good_until", leaf.NotAfter.UTC(), "authority", why,
+			"hint", "the authority must be reachable from here and reach this machine, as for the first certificate; it is tried again each half hour to hour")
+	}
+	return min(acmeCheck, max(life/12, time.Second))
 }

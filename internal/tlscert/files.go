@@ -193,8 +193,9 @@ func names(leaf *x509.Certificate) string {
 // FilesConfig is what OpenFiles needs.
 type FilesConfig struct {
 	CertFile, KeyFile string
-	Hosts             []string      // that clients will use; a certificate for others is complained about
-	Every             time.Duration // default DefaultEvery
+	Hosts             []string               // that clients will use; a certificate for others is complained about
+	Every             time.Duration          // default DefaultEvery
+	Changed           func(*tls.Certificate) // is told of the first certificate and of each later one; may be nil
 	Now               func() time.Time
 	Logger            *slog.Logger
 }
@@ -219,6 +220,9 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Changed == nil {
+		cfg.Changed = func(*tls.Certificate) {}
+	}
 	f := &Files{cfg: cfg}
 	certPEM, keyPEM, err := readPair(cfg.CertFile, cfg.KeyFile)
 	if err != nil {
@@ -230,6 +234,7 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 	}
 	f.tried = [2][]byte{certPEM, keyPEM}
 	f.cert.Store(cert)
+	cfg.Changed(cert)
 	f.complain(doubts)
 	return f, nil
 }
@@ -291,6 +296,7 @@ func (f *Files) Reload() {
 	}
 	f.cert.Store(cert)
 	f.reloads.Add(1)
+	f.cfg.Changed(cert)
 	f.cfg.Logger.Info("TLS certificate renewed", "names", names(cert.Leaf), "good_until", cert.Leaf.NotAfter.UTC())
 	f.complain(doubts)
 }
