@@ -80,7 +80,7 @@ func (a *Agent) newCamera(k CameraConfig) (*camera, error) {
 	if c.keys.configured, err = a.provider(&k, roots, log); err != nil {
 		return nil, err
 	}
-	c.put = &putter{stored: a.firstStored, trim: a.trim, clock: a.state}
+	c.put = &putter{stored: a.firstStored, trim: a.trim, clock: a.state, keys: c.keys}
 	c.put.client, err = s3put.New(s3put.Config{
 		Endpoint: k.Endpoint, Region: k.Region, Bucket: k.Bucket, PathStyle: k.pathStyle(), BucketInHost: k.BucketInHost,
 		Credentials: c.keys.retrieve, RootCAs: roots, AnyCipher: k.AnyCipher, NoCondition: k.NoCondition, NoChecksum: k.NoChecksum,

@@ -26,7 +26,13 @@ type putter struct {
 	trim    func() // after the handshake of a new connection
 	dials   int    // connections so far
 	checked bool   // the first upload has the right time
+
+	keys    *keys
+	renewed time.Time // when keys that the server did not know were last asked for anew
 }
+
+// unknownKeyPause is the least time between two looks for other keys than those that the server does not know.
+const unknownKeyPause = 30 * time.Second
 
 var errNotStarted = errors.New("uploads have not been started yet")
 
@@ -61,7 +67,34 @@ func (p *putter) Put(ctx context.Context, o *uploader.Object) (time.Time, error)
 		p.once.Do(p.stored)
 		return server, nil
 	}
+	if rerr := p.renew(ctx, err); rerr == nil {
+		return server, classed{err, uploader.ErrExpiredCredentials}
+	} else if rerr != errNotRenewed {
+		err = classed{fmt.Errorf("%w; %v", err, rerr), uploader.ErrRejected}
+	}
 	return server, classed{err, class(err)}
+}
+
+var errNotRenewed = errors.New("not renewed")
+
+// renew looks for other keys when the server does not know those that were used: a session of which the server ended the certificate
+// (the camera has another by now), a file that was replaced. It succeeds when there are others, and says why the IoT endpoint
+// gives none.
+func (p *putter) renew(ctx context.Context, err error) error {
+	var answer *s3put.Error
+	if !errors.As(err, &answer) || answer.Code != "InvalidAccessKeyId" || p.keys == nil || time.Since(p.renewed) < unknownKeyPause {
+		return errNotRenewed
+	}
+	p.renewed = time.Now()
+	before, _ := p.keys.retrieve(ctx)
+	err = p.keys.refresh(ctx)
+	if _, iot := p.keys.provider().(*credential.IoT); err != nil && iot {
+		return err
+	}
+	if after, rerr := p.keys.retrieve(ctx); err != nil || rerr != nil || after.AccessKeyID == before.AccessKeyID {
+		return errNotRenewed
+	}
+	return nil
 }
 
 // classes pairs the errors of s3put with those of the uploader.
