@@ -177,7 +177,7 @@ type userRemoveCmd struct {
 }
 
 func (userRemoveCmd) Help() string {
-	return `Sessions end within a second. Links that the person has made go on until they expire; "s3cam token revoke" ends them at once.`
+	return `Sessions end within a second, and so do links that the person has made on the web site. Tokens of "s3cam token make" go on: they end with their key.`
 }
 
 func (c *userRemoveCmd) Run(g *globals) error {
