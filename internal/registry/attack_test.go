@@ -282,6 +282,28 @@ func TestAStolenKeyOnTheWire(t *testing.T) {
 	}
 }
 
+// The server's clock was set back, or ahead, since a segment was stored: what seems to be from the future is no newer than what is old.
+func TestTheGraceWindowAfterAStepOfTheClock(t *testing.T) {
+	p, as := hunted(t, false)
+	for _, tt := range []struct {
+		age  time.Duration
+		want int
+	}{
+		{registry.DefaultGrace + time.Minute, 412}, {registry.DefaultGrace - time.Minute, 200}, {time.Second, 200},
+		{-registry.DefaultGrace - time.Minute, 412}, {-time.Hour, 412}, {-20 * 365 * 24 * time.Hour, 412},
+	} {
+		then := time.Now().Add(-tt.age)
+		if err := os.Chtimes(filepath.Join(p.root, p.old("cam1")), then, then); err != nil {
+			t.Fatal(err)
+		}
+		r := as
+		r.path, r.body = "/video/"+p.old("cam1"), "evil"
+		if got := r.send(t, p.addr); got.status != tt.want {
+			t.Errorf("stored %v ago: %d %s, want %d", tt.age, got.status, got.code, tt.want)
+		}
+	}
+}
+
 // An authority that is gone is not replaced by another, whom no camera knows.
 func TestALostAuthority(t *testing.T) {
 	dir := t.TempDir()
