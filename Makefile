@@ -55,10 +55,11 @@ test: ## every suite
 	$(MAKE) test-web test-browser
 	@echo "make test: all suites passed"
 
-lint: ## formatting and vet
+lint: ## formatting, vet and staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 	cd bench && $(GO) vet ./...
+	@GO="$(GO)" scripts/staticcheck.sh
 
 test-go: ## Go tests with the race detector
 	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/(csdk/tests|test/size|test/dist|test/device|test/faults)(/|$$)|/test/aws$$')
