@@ -32,6 +32,8 @@ export type Reason = 'offline' | 'expired' | 'denied' | 'notFound' | 'badRequest
 
 /** A call that takes longer than this is given up, in milliseconds. */
 const timeout = 20_000;
+/** A segment is bigger, and the way may be slow. */
+const segmentTimeout = 120_000;
 
 /** Who wants to know how the server is. Called for every reply, or lack of one. */
 export interface Observer {
@@ -216,6 +218,25 @@ export class API {
         : this.#failure(response.status, await response.text());
     } catch (e) {
       return this.#thrown(e, signal);
+    }
+  }
+
+  /** segment returns a whole segment. */
+  async segment(segmentURL: string, signal: AbortSignal): Promise<Result<Uint8Array<ArrayBuffer>>> {
+    const call = new AbortController();
+    const stop = (): void => call.abort();
+    const timer = setTimeout(stop, segmentTimeout);
+    signal.addEventListener('abort', stop);
+    try {
+      const response = await this.#fetch(segmentURL, { signal: call.signal });
+      return response.ok
+        ? { kind: 'ok', value: new Uint8Array(await response.arrayBuffer()) }
+        : this.#failure(response.status, await response.text());
+    } catch (e) {
+      return this.#thrown(e, signal);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
     }
   }
 

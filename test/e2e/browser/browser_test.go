@@ -55,7 +55,7 @@ func TestBrowser(t *testing.T) {
 			if !slices.Contains(measuring, suite) {
 				t.Parallel()
 			}
-			if strings.HasPrefix(suite, "rolling") {
+			if strings.HasPrefix(suite, "rolling") || strings.HasPrefix(suite, "own-clip") {
 				need(t, "ffmpeg")
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)

@@ -237,6 +237,29 @@ describe('back in time', { concurrency: 2 }, () => {
     assert.match(await shownTime(page), /^2024-02-29 23:59:5\d|^2024-03-01 00:00/);
   });
 
+  test('the calendar is exact where midnight is in the middle of an hour of UTC', async (t) => {
+    const { url: fresh, store } = await empty(t);
+    for (const day of ['2024-03-05 18:29:20', '2024-03-12 18:30:10', '2024-03-20 09:00:00']) { // midnight in Kolkata is 18:30 UTC
+      await push(t, store, 'yard', '--speed', 'max', '--start', day).done;
+    }
+    const page = await visit(it, t, 'about:blank', { timezoneId: 'Asia/Kolkata', allow: [fresh] });
+    const byMinute = [];
+    page.on('request', (r) => {
+      const q = new URL(r.url()).searchParams;
+      if (q.get('resolution') === 'minute' && Date.parse(q.get('end')) - Date.parse(q.get('start')) === 3600_000) {
+        byMinute.push(q.get('start'));
+      }
+    });
+    await page.goto(`${fresh}/#/play/yard/2024-03-20 09:00:02`);
+    await page.getByRole('button', { name: '20 March 2024, with footage' }).waitFor();
+    assert.deepEqual(await page.locator('.day.has').allTextContents(), ['5', '13', '20']);
+    assert.deepEqual(byMinute, ['2024-03-05T18:00:00Z', '2024-03-12T18:00:00Z'], 'only the hours that decide are looked at closely');
+    await plays(page);
+    await page.locator('header select.zone').selectOption('utc');
+    await until('days of UTC', async () => (await page.locator('.day.has').allTextContents()).join() === '5,12,20');
+    assert.equal(byMinute.length, 2);
+  });
+
   test('plays over a gap, and jumps over it', async (t) => {
     const { url: fresh, store } = await empty(t);
     await push(t, store, 'yard', '--speed', 'max', '--start', '2024-02-29 12:00:00').done;

@@ -26,6 +26,8 @@ export interface Source {
   mode: 'live' | 'range' | 'growing';
   /** program time to begin at; not for live */
   start?: number;
+  /** program time from which on the playlist has what there is; not for live */
+  from?: number;
 }
 
 export interface CameraPlayerOptions {
@@ -51,6 +53,7 @@ const longWait = 12_000; // ms without progress although there is data: nudge, t
 export class CameraPlayer {
   readonly #o: CameraPlayerOptions;
   #source: Source = { url: '', mode: 'live' };
+  #longer: Source[] = []; // what was appended to it, in order
   #opened = 0; // counts sources and their reloads: what belongs to an older one is ignored
   #rate = 1; // as the viewer chose it; live steers the rate by itself
   #paused = false; // whether the next source is to stand still
@@ -113,6 +116,7 @@ export class CameraPlayer {
   open(source: Source): void {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#pollTimer);
+    this.#longer = [];
     this.#paused = this.#source.mode !== 'live' && source.mode !== 'live' && this.#started && this.#player.paused() && !this.#player.ended();
     this.#source = source;
     this.#resumeAt = source.start;
@@ -196,6 +200,26 @@ export class CameraPlayer {
     return this.#listedEnd;
   }
 
+  /** remaining is how many seconds of a replay are left to play; undefined when none plays. */
+  get remaining(): number | undefined {
+    const duration = this.#player.duration() ?? NaN;
+    return this.#started && this.#source.mode === 'range' && Number.isFinite(duration) ? duration - this.#now() : undefined;
+  }
+
+  /** segments is how many the playlist lists. */
+  get segments(): number {
+    return this.#stream?.playlist()?.segments.length ?? 0;
+  }
+
+  /** append makes the replay longer by what another playlist has after it, while it plays; false when that is nothing. */
+  append(playlist: string, source: Source): boolean {
+    if (this.#trouble !== undefined || this.#source.mode !== 'range' || this.#stream?.append(playlist) !== true) {
+      return false;
+    }
+    this.#longer.push(source);
+    return true;
+  }
+
   /** programTime is the time at the camera of the picture that is shown. */
   programTime(): number | undefined {
     return this.#started ? this.#timeAt(this.#now()) : undefined;
@@ -259,6 +283,12 @@ export class CameraPlayer {
     this.#trouble = { kind: 'connecting' };
     this.#started = false;
     this.#listedEnd = undefined;
+    const at = this.#resumeAt; // after an error: of what was made longer, the part where that happened
+    const part = this.#longer.filter((s) => at !== undefined && s.from !== undefined && s.from <= at).pop();
+    if (part !== undefined) {
+      this.#source = { ...this.#source, ...part, start: this.#source.start ?? part.from ?? 0 };
+    }
+    this.#longer = [];
     if (this.#source.mode === 'live') {
       // Ask first: it tells the server's time, which decides where to begin, and why there is nothing to play.
       const reply = await this.#o.check(this.#source.url, this.#leave.signal);

@@ -5,6 +5,8 @@
  * all public: if an update takes one away, the views still play, only later than they could (open returns undefined).
  */
 
+import { type ListedSegment, parseSegments } from '../timeline/playlist';
+import { following } from './longer';
 import type { TimedSegment } from './program-time';
 
 export interface Playlist {
@@ -24,6 +26,8 @@ export interface Stream {
   setLiveDelay(seconds: number): void;
   /** setStart makes playback begin so many seconds after the playlist's start. Before the first play only. */
   setStart(seconds: number): void;
+  /** append makes a playlist that has ended longer by what another one has after it; false when that is nothing, or cannot be done. */
+  append(playlist: string): boolean;
   /** reload asks for the playlist now; nothing happens while a request is under way. */
   reload(): void;
   /** onPlaylist calls f after each playlist that was loaded, before VHS acts on it. */
@@ -38,6 +42,7 @@ function isObject(v: unknown): v is Loose {
 
 interface Loader extends Loose {
   main?: unknown;
+  haveMetadata?: unknown;
   media(): unknown;
   trigger(event: string): void;
   on(event: string, f: () => void): void;
@@ -57,6 +62,41 @@ function timed(v: unknown): TimedSegment {
   }
   // start is set once the segment was appended; it is where its video begins on the player's own time line.
   return { duration: number(v['duration']) ?? 0, programTime: number(v['programDateTime']), start: number(v['start']) };
+}
+
+function listed(v: unknown): ListedSegment {
+  const s: Loose = isObject(v) ? v : {};
+  return {
+    uri: typeof s['uri'] === 'string' ? s['uri'] : '', duration: number(s['duration']) ?? 0,
+    programTime: number(s['programDateTime']), discontinuity: s['discontinuity'] === true,
+  };
+}
+
+/** longer is what VHS would have read from a playlist with these segments in addition; reading it would take 25 us for each of all. */
+function longer(m: Loose, more: readonly ListedSegment[]): Loose {
+  const segments: unknown[] = Array.isArray(m['segments']) ? [...m['segments']] : [];
+  const breaks: unknown[] = Array.isArray(m['discontinuityStarts']) ? [...m['discontinuityStarts']] : [];
+  const last: unknown = segments[segments.length - 1];
+  let timeline = (isObject(last) ? number(last['timeline']) : undefined) ?? 0;
+  let total = number(m['totalDuration']) ?? 0;
+  let target = number(m['targetDuration']) ?? 0;
+  for (const s of more) {
+    if (s.discontinuity) {
+      timeline++;
+      breaks.push(segments.length);
+    }
+    const time = s.programTime === undefined ? undefined : new Date(s.programTime);
+    segments.push({
+      uri: s.uri, duration: s.duration, timeline, ...(s.discontinuity ? { discontinuity: true } : {}),
+      ...(time === undefined ? {} : { programDateTime: time.getTime(), dateTimeObject: time, dateTimeString: time.toISOString() }),
+    });
+    total += s.duration;
+    target = Math.max(target, Math.round(s.duration));
+  }
+  return {
+    ...m, segments, discontinuityStarts: breaks, targetDuration: target, endList: true,
+    ...(m['totalDuration'] === undefined ? {} : { totalDuration: total }),
+  };
 }
 
 /** A live window is looked at as a whole; of anything longer, so many segments on each side of where one looks. */
@@ -114,6 +154,22 @@ export function open(tech: unknown): Stream | undefined {
       if (m !== undefined) {
         m['start'] = { timeOffset: seconds, precise: true }; // as if EXT-X-START stood in the playlist
       }
+    },
+    append(playlist) {
+      const m = media();
+      if (m === undefined || m['endList'] !== true || typeof loader.haveMetadata !== 'function' || loader['state'] !== 'HAVE_METADATA') {
+        return false;
+      }
+      const held = Array.isArray(m['segments']) ? m['segments'].map(listed) : [];
+      const more = following(held, parseSegments(playlist));
+      if (more.length === 0) {
+        return false;
+      }
+      // As if the player had asked for its playlist again: it keeps what it knows of the segments that it had. A list that has ended
+      // would not be replaced, and what is under way for it would be taken for the end.
+      m['endList'] = false;
+      loader.haveMetadata({ playlistObject: longer(m, more), url: m['uri'], id: m['id'] });
+      return true;
     },
     reload() {
       loader.trigger('mediaupdatetimeout');

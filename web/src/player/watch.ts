@@ -2,6 +2,7 @@
 
 import type { API } from '../api';
 import { nextFootage, previousFootage } from '../timeline/find-footage';
+import { Ahead } from './ahead';
 import { CameraPlayer, type CameraPlayerOptions, type Source, type Status } from './camera-player';
 
 const minute = 60_000;
@@ -9,12 +10,14 @@ const hour = 60 * minute;
 
 /** A replay is opened with this much before the wanted time, so that going back a little needs no new playlist. */
 export const before = 10 * minute;
-/** And with this much after it; a playlist of it is some 20 kB. The next stretch is opened when this one ends. */
+/** And with this much after it; a playlist of it is some 20 kB. Before it ends it is made longer by the next stretch. */
 export const after = 6 * hour;
 /** Footage younger than this is only reached by a playlist that grows; anything nearer to now is the live view's. */
 export const young = 30_000;
 /** A wish to see what is at most so old is a wish for live. */
 export const liveEdge = 8_000;
+
+const aheadMs = 1_000; // how often it is looked at whether the playlist must be made longer
 
 /** So much of a recording that ended is shown to who asks for the newest. */
 const lastShown = minute;
@@ -32,13 +35,13 @@ export function stretch(
   const from = Math.floor((at - before) / 1000) * 1000; // whole seconds: neighbouring wishes share a playlist and its cache
   const to = Math.min(from + before + after, until ?? Infinity);
   return to > now - young
-    ? { mode: 'growing', url: api.replayURL(camera, from, undefined), start: at }
-    : { mode: 'range', url: api.replayURL(camera, from, to), start: at };
+    ? { mode: 'growing', url: api.replayURL(camera, from, undefined), start: at, from }
+    : { mode: 'range', url: api.replayURL(camera, from, to), start: at, from };
 }
 
 export interface WatchOptions extends CameraPlayerOptions {
   camera: string;
-  api: Pick<API, 'liveURL' | 'replayURL' | 'coverage'>;
+  api: Pick<API, 'liveURL' | 'replayURL' | 'coverage' | 'playlist'>;
   /** the moment to begin with; newest: the end of what is recorded */
   at: Moment | 'newest';
   /** a replay ends by itself here; undefined: never */
@@ -51,8 +54,8 @@ export interface WatchOptions extends CameraPlayerOptions {
 
 /**
  * Watch shows one camera at any moment: live, or a replay of any length. Which playlists that takes is its affair: a seek
- * inside the one that is open is a seek, any other opens another; at the end of one it goes on with the next, and where
- * nothing was recorded with what was recorded after it.
+ * inside the one that is open is a seek, any other opens another; before one ends the next is appended to it, and where
+ * nothing was recorded what was recorded after it.
  */
 export class Watch {
   readonly #o: WatchOptions;
@@ -69,6 +72,11 @@ export class Watch {
     this.#wanted = options.at === 'newest' ? options.now() : options.at;
     this.#live = options.at === 'live';
     this.#player = new CameraPlayer(parent, { ...options, onStatus: (s) => this.#changed(s) });
+    const ahead = new Ahead({
+      ...options, signal: this.#leave.signal, stretch: (at, now) => stretch(options.api, options.camera, at, now, options.until),
+    });
+    const timer = setInterval(() => void ahead.look(this.#player, performance.now()), aheadMs);
+    this.#leave.signal.addEventListener('abort', () => clearInterval(timer));
     if (options.at === 'newest') {
       void this.#newest();
     } else {

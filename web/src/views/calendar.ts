@@ -4,6 +4,7 @@ import type { App } from '../app';
 import type { Scope } from '../dom';
 import { dayOf, formatDate, instantOf, wallTime } from '../time';
 import { errorBox } from './error-box';
+import { type Day, daysIn, knownDays } from './recorded-days';
 
 export interface Calendar {
   element: HTMLElement;
@@ -17,9 +18,12 @@ export interface CalendarOptions {
 
 const renewMs = 5 * 60_000;
 
+const hour = 3600_000;
+const atOnce = 4; // requests for single hours
+
 /**
- * calendar shows a month and marks the days with footage. Answers are by the hour of UTC: days are right in every zone that is whole
- * hours from it, and in the others but for footage within an hour of midnight, which may mark the day beside it too.
+ * calendar shows a month and marks the days with footage. It asks by the hour of UTC; where a zone's midnight lies in the middle of an
+ * hour, and this hour alone decides whether a day has footage, also by the minute of that hour.
  */
 export function calendar(scope: Scope, app: App, camera: string, o: CalendarOptions): Calendar {
   const { api, settings, clock } = app;
@@ -81,6 +85,18 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
     });
   };
 
+  const settled = new Map<number, Awaited<ReturnType<typeof api.coverage>>>(); // what hours that are over said
+  const byMinute = async (at: number): ReturnType<typeof api.coverage> => {
+    const known = settled.get(at);
+    if (known !== undefined) {
+      return known;
+    }
+    const reply = await api.coverage(camera, at, Math.min(at + hour, clock.now()), scope.signal, 'minute');
+    if (reply.kind === 'ok' && at + hour + renewMs < clock.now()) {
+      settled.set(at, reply);
+    }
+    return reply;
+  };
   const load = async (): Promise<void> => {
     const mine = ++asked;
     const m = month();
@@ -102,13 +118,30 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
       status.show((s) => [errorBox(s, settings, () => settings.t.rangesFailed, reply, () => void load())]);
       return;
     }
-    status.show(() => []);
-    const found = new Set<string>();
-    for (const r of reply.kind === 'ok' ? reply.value.ranges : []) {
-      for (let at = Math.max(r.start, m.start); at < Math.min(r.end, m.end); at = dayOf(at, settings.zone).end) {
-        found.add(formatDate(at, settings.zone));
+    const days: Day[] = [];
+    for (let at = m.start; at < end;) {
+      const day = dayOf(at, settings.zone);
+      days.push({ ...day, date: formatDate(at, settings.zone) });
+      at = day.end;
+    }
+    const { sure: found, open } = knownDays(days, reply.kind === 'ok' ? reply.value.ranges : []);
+    for (let i = 0; i < open.length; i += atOnce) {
+      const answers = await Promise.all(open.slice(i, i + atOnce).map((at) => byMinute(at)));
+      if (mine !== asked) {
+        return;
+      }
+      for (const a of answers) {
+        if (a.kind === 'aborted') {
+          return;
+        }
+        if (a.kind === 'error' && a.reason !== 'notFound') {
+          status.show((s) => [errorBox(s, settings, () => settings.t.rangesFailed, a, () => void load())]);
+          return;
+        }
+        daysIn(days, a.kind === 'ok' ? a.value.ranges : []).forEach((d) => found.add(d));
       }
     }
+    status.show(() => []);
     if (found.size !== marked.size || [...found].some((d) => !marked.has(d))) { // else what has the focus keeps it
       marked = found;
       draw();

@@ -5,6 +5,7 @@ import type { Scope } from '../dom';
 import { formatRoute, withToken } from '../route';
 import { formatDateTime, formatSpan } from '../time';
 import { reasonText } from './error-box';
+import { ownClip } from './own-clip';
 import { save, saveLink } from './save';
 import { shareDialog } from './share-dialog';
 import { addressOf, instant } from './share-link';
@@ -159,7 +160,8 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
       scope.h('button', { type: 'button', on: { click: () => mark('to') } }, () => settings.t.markTo),
       scope.h('button', { type: 'button', hidden: mayNotShare, disabled: () => chosen() === undefined, on: { click: () => share(true) } },
         () => settings.t.sharePiece)),
-    !app.clips && scope.h('p', { class: 'detail' }, () => (app.viewer.clips ? settings.t.noClips : settings.t.linkNoClips)),
+    !app.clips && !app.viewer.clips && scope.h('p', { class: 'detail' }, () => settings.t.linkNoClips),
+    !app.clips && app.viewer.clips && ownClip(scope, app, camera, { chosen, tell }),
     app.clips && scope.h('p', { class: 'actions' },
       scope.h('button', {
         type: 'button', class: 'primary', disabled: () => chosen() === undefined || download !== undefined,

@@ -69,10 +69,11 @@ export async function open(browser, options = {}) {
 /**
  * watchVideo runs in the page before anything else. It offers s3camTest.latest: about the video frame shown last, with
  * the number that the simulated cameras draw into the picture (package simcam: 18 blocks of 16 x 16 pixels, white, black,
- * then 16 bits), and s3camTest.stalls: when playback ran dry after it had begun.
+ * then 16 bits), s3camTest.stalls: when playback ran dry after it had begun, and s3camTest.still: for how many milliseconds at most
+ * no new picture was shown since somebody set it to 0.
  */
 function watchVideo() {
-  const state = { latest: undefined, frames: 0, stalls: [], busy: 0 };
+  const state = { latest: undefined, frames: 0, stalls: [], busy: 0, still: 0 };
   window.s3camTest = state;
   const canvas = document.createElement('canvas');
   canvas.width = 18;
@@ -112,7 +113,10 @@ function watchVideo() {
         }
       });
     }
-    const frame = (_, about) => {
+    let shown;
+    const frame = (at, about) => {
+      state.still = Math.max(state.still, at - (shown ?? at));
+      shown = at;
       const now = Date.now();
       const index = read(video);
       state.frames++;

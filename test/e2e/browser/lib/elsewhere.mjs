@@ -5,7 +5,7 @@
 import http from 'node:http';
 import { atEnd } from './server.mjs';
 
-/** elsewhere listens on a free port; serve(from, api, others) then offers the files of a running server below /cams/. */
+/** elsewhere listens on a free port; serve(from, api, others) then offers the files of a running server below /cams/; config is for its config.json. */
 export async function elsewhere(t) {
   let files = new Map();
   let policy = '';
@@ -24,7 +24,7 @@ export async function elsewhere(t) {
     server.close();
   });
   const origin = `http://127.0.0.1:${server.address().port}`;
-  const serve = async (from, api, others) => {
+  const serve = async (from, api, others, config = {}) => {
     const index = await fetch(`${from}/`);
     policy = index.headers.get('content-security-policy')
       .replace(/(connect-src|media-src) [^;]*/g, (all) => `${all} ${[api, ...others].join(' ')}`);
@@ -41,7 +41,7 @@ export async function elsewhere(t) {
         wanted.add(`assets/${m[0]}`);
       }
     }
-    files.set('/cams/config.json', { type: 'application/json', body: JSON.stringify({ apiBase: api }) });
+    files.set('/cams/config.json', { type: 'application/json', body: JSON.stringify({ apiBase: api, ...config }) });
   };
   return { origin, serve };
 }

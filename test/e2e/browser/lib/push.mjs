@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { atEnd, start, tempDir, until } from './server.mjs';
 
-const clip = fileURLToPath(new URL('../../../../internal/simcam/workshop.h264', import.meta.url));
+const sample = (name) => fileURLToPath(new URL(`../../../../internal/simcam/${name}`, import.meta.url));
+const clip = sample('workshop.h264');
 const keys = { S3CAM_S3_ACCESS_KEY: 'BROWSERTESTS', S3CAM_S3_SECRET_KEY: 'browser-tests-browser-tests-browser' };
 
 /** empty starts `s3cam serve` on an empty directory: its page's address, its store's, and the directory. */
@@ -19,6 +20,9 @@ export async function empty(t, ...args) {
     s.lines.map((line) => /endpoint\s+(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1]).find((url) => url !== undefined));
   return { url: s.url, store, data };
 }
+
+/** withSound are further arguments of push for a clip that can be heard. */
+export const withSound = ['--input', sample('front-door.h264'), '--audio', sample('front-door.aac')];
 
 /** push runs `s3cam push` of a 20 s clip for a camera; the result has stop() and done, its exit. */
 export function push(t, store, camera, ...args) {
