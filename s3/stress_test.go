@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/s3"
 )
 
@@ -38,10 +39,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaked gives goroutines two seconds to end: closed connections are noticed by their loops a moment later.
+// leaked gives goroutines some seconds to end: closed connections are noticed by their loops a moment later.
 func leaked() string {
 	var left string
-	for range 200 {
+	polltest.Within(10*time.Second, func() bool {
 		left = ""
 		buf := make([]byte, 1<<20)
 		for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
@@ -49,11 +50,8 @@ func leaked() string {
 				left += g + "\n\n"
 			}
 		}
-		if left == "" {
-			return ""
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return left == ""
+	})
 	return left
 }
 

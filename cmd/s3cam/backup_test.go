@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/hls"
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/internal/simcam"
 	"github.com/s3cam/s3cam/s3"
@@ -126,9 +127,7 @@ func TestACopyOfALiveDirectoryServes(t *testing.T) {
 				})
 			}
 			count := func() int { mu.Lock(); defer mu.Unlock(); return len(acknowledged) }
-			for end := time.Now().Add(time.Minute); count() < 200 && time.Now().Before(end); {
-				time.Sleep(10 * time.Millisecond)
-			}
+			polltest.Until(t, time.Minute, "200 segments are stored", func() bool { return count() >= 200 })
 			mu.Lock()
 			must := maps.Clone(acknowledged)
 			mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/standalone"
 	"github.com/s3cam/s3cam/s3"
@@ -83,17 +84,7 @@ func TestServersShareATableOfDynamoDB(t *testing.T) {
 	}
 	var v spectator
 	v.camera = "gate"
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		if r, err := http.Get(servers[0] + "/playlist.m3u8?camera_id=gate"); err == nil {
-			r.Body.Close()
-			if r.StatusCode == 200 {
-				break
-			}
-		}
-		if time.Now().After(end) {
-			t.Fatal("no playlist")
-		}
-	}
+	polltest.Until(t, time.Minute, "a playlist", func() bool { return answers(servers[0] + "/playlist.m3u8?camera_id=gate") })
 	http.DefaultClient.CloseIdleConnections()
 	stop := make(chan struct{})
 	timer := time.AfterFunc(5*time.Second, func() { close(stop) })

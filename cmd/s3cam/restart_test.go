@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/s3"
 	"github.com/s3cam/s3cam/segment"
@@ -174,9 +175,7 @@ func TestARestartUnderSystemdRefusesNobody(t *testing.T) {
 	}
 	progress := func() {
 		a, s := asked.Load(), stored.Load()
-		for end := time.Now().Add(time.Minute); (asked.Load() < a+20 || stored.Load() < s+5) && time.Now().Before(end) && !t.Failed(); {
-			time.Sleep(20 * time.Millisecond)
-		}
+		polltest.Within(time.Minute, func() bool { return asked.Load() >= a+20 && stored.Load() >= s+5 || t.Failed() })
 	}
 	for range 3 {
 		progress()

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/retention"
 	"github.com/s3cam/s3cam/internal/s3server"
 	"github.com/s3cam/s3cam/s3"
@@ -322,9 +323,7 @@ func TestTheDiskGuardKeepsASmallDiskRecording(t *testing.T) {
 			var st syscall.Statfs_t
 			return syscall.Statfs(disk, &st) == nil && st.Bavail*100 > st.Blocks*15
 		}
-		for wait := time.Now().Add(40 * time.Second); !room() && time.Now().Before(wait); {
-			time.Sleep(20 * time.Millisecond)
-		}
+		polltest.Within(40*time.Second, room)
 	}
 	keys := segmentsIn(t, dir)
 	if refused > 0 || stored < 280 || slices.Contains(keys, first) || !slices.Contains(keys, last) {

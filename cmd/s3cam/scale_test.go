@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/s3cam/s3cam/hls"
 	"github.com/s3cam/s3cam/hls/hlstest"
+	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/simcam"
 	"github.com/s3cam/s3cam/internal/standalone"
@@ -44,14 +44,18 @@ func redisURL(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() })
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil {
-			return "unix://" + socket + "?db=2"
-		}
-		if time.Now().After(end) {
-			t.Fatal("redis-server does not start")
-		}
+	polltest.Until(t, 30*time.Second, "redis-server starts", func() bool { return exists(socket) })
+	return "unix://" + socket + "?db=2"
+}
+
+// answers tells whether a GET is answered by 200.
+func answers(url string) bool {
+	r, err := http.Get(url)
+	if err != nil {
+		return false
 	}
+	r.Body.Close()
+	return r.StatusCode == 200
 }
 
 // film runs cameras whose segments last a second until the test ends.
@@ -167,18 +171,7 @@ func TestThreeServersOfOneBucketShowOneHistory(t *testing.T) {
 		begin(i, addr)
 	}
 	for _, cam := range cameras { // two segments make a playlist
-		for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-			r, err := http.Get(servers[0] + "/playlist.m3u8?camera_id=" + cam)
-			if err == nil {
-				r.Body.Close()
-				if r.StatusCode == 200 {
-					break
-				}
-			}
-			if time.Now().After(end) {
-				t.Fatalf("no playlist of %s: %v", cam, err)
-			}
-		}
+		polltest.Until(t, time.Minute, "a playlist of "+cam, func() bool { return answers(servers[0] + "/playlist.m3u8?camera_id=" + cam) })
 	}
 	http.DefaultClient.CloseIdleConnections()
 	stop := make(chan struct{})
@@ -195,21 +188,19 @@ func TestThreeServersOfOneBucketShowOneHistory(t *testing.T) {
 		for i := range all {
 			goal[i] = all[i].fresh.Load() + segments
 		}
-		for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-			behind := 0
+		behind := 0
+		if !polltest.Within(time.Minute, func() bool {
+			behind = 0
 			for i := range all {
 				if all[i].fresh.Load() < goal[i] {
 					behind++
 				}
 			}
-			if behind == 0 {
-				return
-			}
-			if time.Now().After(end) {
-				close(stop)
-				watching.Wait()
-				t.Fatalf("%s: %d of %d viewers do not get on", what, behind, viewers)
-			}
+			return behind == 0
+		}) {
+			close(stop)
+			watching.Wait()
+			t.Fatalf("%s: %d of %d viewers do not get on", what, behind, viewers)
 		}
 	}
 	play("three servers", 4)

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/s3cam/s3cam/internal/cache/redisstore"
+	"github.com/s3cam/s3cam/internal/polltest"
 )
 
 // miniServer is a Redis server in this process.
@@ -42,12 +43,7 @@ func realServer(t testing.TB) *redis.Client {
 	client := redisClient(t, &redis.Options{Network: "unix", Addr: socket})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	for client.Ping(ctx).Err() != nil {
-		if ctx.Err() != nil {
-			t.Fatal("redis-server does not answer")
-		}
-		time.Sleep(20 * time.Millisecond) // of another process there is nothing else to wait for
-	}
+	polltest.Until(t, 30*time.Second, "redis-server answers", func() bool { return client.Ping(ctx).Err() == nil })
 	return client
 }
 

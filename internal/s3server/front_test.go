@@ -61,8 +61,10 @@ func TestTricklingHeadIsCut(t *testing.T) {
 	began := time.Now()
 	go func() {
 		_, err := io.WriteString(c, "GET / HTTP/1.1\r\n")
+		drip := time.NewTicker(20 * time.Millisecond)
+		defer drip.Stop()
 		for i := 0; err == nil; i++ {
-			time.Sleep(20 * time.Millisecond)
+			<-drip.C
 			_, err = io.WriteString(c, "X-"+strconv.Itoa(i)+": x\r\n")
 		}
 	}()
