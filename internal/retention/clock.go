@@ -8,21 +8,22 @@ import (
 	"time"
 )
 
-// ClockFile is the name of the file in the data or state directory that remembers the clock between two processes (package state).
-const ClockFile = "retention-clock.json"
+// SeenFile is the name of the file in the data or state directory that remembers what retention has seen (package state).
+const SeenFile = "retention-seen.json"
 
-// Clock is what is remembered of the clock. Footage alone cannot tell that a clock is wrong: cameras that take their time from the
-// server follow it within a segment.
-type Clock struct {
-	Seen  time.Time `json:"seen"`            // by the last round
-	Doubt time.Time `json:"doubt,omitzero"`  // when it jumped ahead, by the clock after the jump; zero: it did not, or that is over
-	From  time.Time `json:"before,omitzero"` // what the clock was before that
+// Seen is what one process leaves to the next. Footage alone cannot tell that a clock is wrong: cameras that take their time from the
+// server follow it within a segment. And a file of holds that is missing looks like one that was never made.
+type Seen struct {
+	Clock  time.Time `json:"clock,omitzero"`  // at the last round
+	Doubt  time.Time `json:"doubt,omitzero"`  // when it jumped ahead, by the clock after the jump; zero: it did not, or that is over
+	Before time.Time `json:"before,omitzero"` // what the clock was before that
+	Holds  int       `json:"holds,omitempty"` // Holds.Last
 }
 
-// ClockStore keeps the Clock. *state.File[Clock] is one.
-type ClockStore interface {
-	Get() (Clock, error)
-	Update(func(*Clock) error) error
+// SeenStore keeps what was seen. *state.File[Seen] is one.
+type SeenStore interface {
+	Get() (Seen, error)
+	Update(func(*Seen) error) error
 }
 
 const (
@@ -35,16 +36,16 @@ const (
 // watchClock takes note of the time and returns an error that wraps ErrClock while a jump ahead is in doubt: for Config.Doubt
 // after it, or until the clock is back where it was.
 func (k *Keeper) watchClock(now time.Time, save bool) error {
-	c, err := k.clock, error(nil)
-	if !k.clockRead && k.cfg.Clock != nil {
-		if c, err = k.cfg.Clock.Get(); err != nil {
+	c, err := k.seenBefore, error(nil)
+	if !k.seenRead && k.cfg.Seen != nil {
+		if c, err = k.cfg.Seen.Get(); err != nil {
 			return fmt.Errorf("%w: what it was before is not known: %w", ErrClock, err)
 		}
 	}
 	was := c
 	jump := time.Duration(0)
-	if !c.Seen.IsZero() {
-		jump = now.Sub(c.Seen) - k.cfg.MaxSilence
+	if !c.Clock.IsZero() {
+		jump = now.Sub(c.Clock) - k.cfg.MaxSilence
 	}
 	if !k.lastNow.IsZero() { // both with the reading of a clock that does not step, where Now has one
 		steady := now.Sub(k.lastNow)
@@ -53,29 +54,34 @@ func (k *Keeper) watchClock(now time.Time, save bool) error {
 	switch {
 	case jump > 0:
 		if c.Doubt.IsZero() {
-			c.From = c.Seen
+			c.Before = c.Clock
 		}
 		c.Doubt = now
 		k.cfg.Logger.Warn("the clock of this machine has jumped ahead, or retention did not run for long: limits by days rest, so that somebody can look at it",
-			"before", c.From.UTC().Format(time.DateTime), "now", now.UTC().Format(time.DateTime), "rest", k.cfg.Doubt)
+			"before", c.Before.UTC().Format(time.DateTime), "now", now.UTC().Format(time.DateTime), "rest", k.cfg.Doubt)
 	case !c.Doubt.IsZero() && (now.Sub(c.Doubt) >= k.cfg.Doubt || now.Before(c.Doubt.Add(-clockSaved))):
-		c.Doubt, c.From = time.Time{}, time.Time{} // nobody has objected, or it is back
+		c.Doubt, c.Before = time.Time{}, time.Time{} // nobody has objected, or it is back
 	}
-	c.Seen = now.UTC().Round(0)
+	c.Clock = now.UTC().Round(0)
 	c.Doubt = c.Doubt.Round(0)
-	k.clock, k.clockRead, k.lastNow = c, true, now
-	if save && k.cfg.Clock != nil && (c.Doubt != was.Doubt || c.Seen.Sub(k.clockWritten).Abs() >= clockSaved) {
-		if err := k.cfg.Clock.Update(func(old *Clock) error { *old = c; return nil }); err != nil {
+	k.seenBefore, k.seenRead, k.lastNow = c, true, now
+	if save && k.cfg.Seen != nil && (c.Doubt != was.Doubt || c.Clock.Sub(k.seenWritten).Abs() >= clockSaved) {
+		err := k.cfg.Seen.Update(func(old *Seen) error {
+			c.Holds = old.Holds
+			*old = c
+			return nil
+		})
+		if err != nil {
 			k.complain("clock", err) // a full disk, say, on which nothing can be written before something was deleted
 		} else {
-			k.clockWritten = c.Seen
+			k.seenWritten = c.Clock
 		}
 	}
 	if c.Doubt.IsZero() {
 		return nil
 	}
 	return fmt.Errorf("%w: it jumped from %s to %s, or retention did not run in between; limits by days are not applied before %s", ErrClock,
-		c.From.UTC().Format(time.DateTime), c.Doubt.UTC().Format(time.DateTime), c.Doubt.Add(k.cfg.Doubt).UTC().Format(time.DateTime))
+		c.Before.UTC().Format(time.DateTime), c.Doubt.UTC().Format(time.DateTime), c.Doubt.Add(k.cfg.Doubt).UTC().Format(time.DateTime))
 }
 
 // checkClock tells whether limits by days may be applied.

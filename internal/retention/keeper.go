@@ -79,8 +79,8 @@ type Config struct {
 	Batch      int           // deletes between two looks at the holds, at most. Default 100
 	Rate       int           // deletes per second but for the disk guard. Default DefaultRate; negative: without pauses
 
-	// Clock remembers the clock between two processes; nil: it is not known to have jumped while none ran.
-	Clock ClockStore
+	// Seen remembers the clock between two processes; nil: it is not known to have jumped while none ran.
+	Seen SeenStore
 
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // nil discards
@@ -98,10 +98,10 @@ type Keeper struct {
 	guard  guardState
 	fails  int // rounds in a row that have failed
 
-	clock        Clock // as the last round left it
-	clockRead    bool
-	clockWritten time.Time
-	lastNow      time.Time // of the last round, with the reading of a clock that does not step
+	seenBefore  Seen // as the last round left it
+	seenRead    bool
+	seenWritten time.Time
+	lastNow     time.Time // of the last round, with the reading of a clock that does not step
 
 	mu       sync.Mutex // of what follows; held for moments
 	stats    Stats

@@ -153,14 +153,14 @@ func TestRoundsThatFailComeLessAndLessOften(t *testing.T) {
 	})
 }
 
-// clockFile is a ClockStore.
+// clockFile is a SeenStore.
 type clockFile struct {
-	kept retention.Clock
+	kept retention.Seen
 	err  error
 }
 
-func (f *clockFile) Get() (retention.Clock, error) { return f.kept, f.err }
-func (f *clockFile) Update(change func(*retention.Clock) error) error {
+func (f *clockFile) Get() (retention.Seen, error) { return f.kept, f.err }
+func (f *clockFile) Update(change func(*retention.Seen) error) error {
 	if f.err != nil {
 		return f.err
 	}
@@ -176,7 +176,7 @@ func TestAClockThatIsWrongAfterARestartDeletesNothing(t *testing.T) {
 		cfg := config(m, now)
 		cfg.Now = func() time.Time { return clock }
 		cfg.Default.Age = 7 * day
-		cfg.Clock = file
+		cfg.Seen = file
 		return keeper(t, cfg)
 	}
 	record := func(k *retention.Keeper) {
@@ -186,7 +186,7 @@ func TestAClockThatIsWrongAfterARestartDeletesNothing(t *testing.T) {
 	k := start()
 	record(k)
 	round(t, k, retention.Options{})
-	if !file.kept.Seen.Equal(now) {
+	if !file.kept.Clock.Equal(now) {
 		t.Fatalf("kept %+v", file.kept)
 	}
 	clock = now.Add(48 * time.Hour) // two days off are nothing unusual
@@ -232,7 +232,7 @@ func TestAFullDiskDoesNotKeepOldFootage(t *testing.T) {
 	file := &clockFile{}
 	cfg := config(m, now)
 	cfg.Default.Age = 7 * day
-	cfg.Clock = full{file}
+	cfg.Seen = full{file}
 	if rep := round(t, keeper(t, cfg), retention.Options{}); rep.Total.Segments != 10 {
 		t.Errorf("deleted %+v", rep.Total)
 	}
@@ -240,4 +240,4 @@ func TestAFullDiskDoesNotKeepOldFootage(t *testing.T) {
 
 type full struct{ *clockFile }
 
-func (full) Update(func(*retention.Clock) error) error { return errors.New("no space left on device") }
+func (full) Update(func(*retention.Seen) error) error { return errors.New("no space left on device") }

@@ -248,6 +248,16 @@ type Holds struct {
 	Holds []Hold `json:"holds"`
 }
 
+// Since checks that these are the holds of which seen is remembered (Seen.Holds), or later ones: IDs are never given twice, so a file with a
+// smaller Last is an older one, or is missing.
+func (h Holds) Since(seen int) error {
+	if h.Last < seen {
+		return fmt.Errorf("%s is missing or an older one: hold %d was made once, the last it knows of is %d (hint: bring it back; if the holds are meant to be gone, remove %s)",
+			HoldsFile, seen, h.Last, SeenFile)
+	}
+	return nil
+}
+
 // Errors of Holds.
 var (
 	ErrNoHold   = errors.New("there is no such hold")

@@ -93,7 +93,7 @@ func CheckBucket(name string) error {
 // what is kept there, by whoever, is no bucket.
 func bucketName(name string) bool {
 	switch name {
-	case CredentialsFile, "tls", "access.json", "sessions.json", "cameras.json", "holds.json", "retention.json", "retention-clock.json", "server.json":
+	case CredentialsFile, "tls", "access.json", "sessions.json", "cameras.json", "holds.json", "retention.json", "retention-seen.json", "server.json":
 		return false
 	}
 	return utils.IsValidBucketName(name)

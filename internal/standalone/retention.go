@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/s3cam/s3cam/internal/hint"
@@ -47,18 +48,22 @@ func KeeperConfig(dir string, r Retention, store interface {
 	if err != nil {
 		return retention.Config{}, err
 	}
-	clock, err := state.Open[retention.Clock](filepath.Join(dir, retention.ClockFile))
+	seen, err := state.Open[retention.Seen](filepath.Join(dir, retention.SeenFile), state.Disposable())
 	if err != nil {
 		return retention.Config{}, err
 	}
+	var last atomic.Int64
 	cfg := retention.Config{
 		Store: store, Delete: store, Default: r.Default, Reserve: r.KeepFree, Interval: r.Interval,
 		Rules: rules.Get,
 		Holds: func() ([]retention.Hold, error) {
 			h, err := holds.Get()
+			if err == nil {
+				err = sinceSeen(h, seen, &last)
+			}
 			return h.Holds, err
 		},
-		Clock: clock,
+		Seen: seen,
 	}
 	if _, remote := store.(RemoteBucket); remote {
 		cfg.Rate, cfg.Batch, cfg.MaxRound, cfg.MaxDeletes = externalRate, externalBatch, externalMaxRound, externalMaxDeletes
@@ -67,6 +72,27 @@ func KeeperConfig(dir string, r Retention, store interface {
 		}
 	}
 	return cfg, nil
+}
+
+// sinceSeen refuses holds that are older than those that were there once, and remembers new ones, each with one try; last is that of the
+// last try.
+func sinceSeen(h retention.Holds, seen *state.File[retention.Seen], last *atomic.Int64) error {
+	was, err := seen.Get()
+	switch {
+	case err != nil:
+		return err
+	case h.Last <= was.Holds:
+		return h.Since(was.Holds)
+	}
+	if last.Swap(int64(h.Last)) == int64(h.Last) {
+		return nil
+	}
+	// On a full disk they are not remembered, and something has to go all the same.
+	_ = seen.Update(func(s *retention.Seen) error {
+		s.Holds = max(s.Holds, h.Last)
+		return nil
+	})
+	return nil
 }
 
 // Bounds of deleting from an external store. A round lists the folders of all cameras, which takes longer there than here and is paid for.

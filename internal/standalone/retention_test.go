@@ -100,6 +100,48 @@ func TestServeDeletesByItsLimitsButNotWhatIsHeld(t *testing.T) {
 	}
 }
 
+// Somebody puts an older holds.json back: what was held since then does not go.
+func TestOlderHoldsThanThereWereDeleteNothing(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	now := time.Now().UTC()
+	footage(t, dir, "door", now.Add(-100*time.Hour), 50, 10*time.Second)
+	footage(t, dir, "door", now.Add(-20*time.Second), 2, 10*time.Second)
+	b, err := s3server.OpenBucket(dir, "video")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold := retention.Hold{ID: 7, Camera: "door", Start: now.Add(-101 * time.Hour), End: now.Add(-99 * time.Hour)}
+	round := func() (retention.Report, error) {
+		t.Helper()
+		cfg, err := standalone.KeeperConfig(state, standalone.Retention{Default: retention.Limits{Age: 48 * time.Hour}}, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := retention.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k.Round(t.Context(), retention.Options{})
+	}
+	write := func(h retention.Holds) { writeJSON(t, filepath.Join(state, retention.HoldsFile), h) }
+	write(retention.Holds{Last: 7, Holds: []retention.Hold{hold}})
+	if rep, err := round(); err != nil || rep.Total.Segments != 0 {
+		t.Fatalf("held: %v, %+v", err, rep.Total)
+	}
+	write(retention.Holds{Last: 6})
+	if rep, err := round(); err == nil || rep.Total.Segments != 0 || !strings.Contains(err.Error(), "hold 7 was made once") {
+		t.Errorf("with holds of before: %v, %+v", err, rep.Total)
+	}
+	write(retention.Holds{Last: 8, Holds: []retention.Hold{hold}})
+	if rep, err := round(); err != nil || rep.Total.Segments != 0 {
+		t.Errorf("with later ones: %v, %+v", err, rep.Total)
+	}
+	write(retention.Holds{Last: 8}) // it was removed
+	if rep, err := round(); err != nil || rep.Total.Segments != 50 {
+		t.Errorf("no longer held: %v, %+v", err, rep.Total)
+	}
+}
+
 func TestServeWithNoRetentionDeletesNothing(t *testing.T) {
 	dir := t.TempDir()
 	footage(t, dir, "door", time.Now().Add(-100*time.Hour), 10, 10*time.Second)
