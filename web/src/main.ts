@@ -120,6 +120,7 @@ function start(root: HTMLElement): void {
   const anew = (focus: boolean): void => {
     connection.heard();
     void askWho();
+    void askZones();
     show(focus);
   };
   /** askWho asks whose session this is. What it allows beyond a link is shown then. */
@@ -139,6 +140,17 @@ function start(root: HTMLElement): void {
     if (viewer.byLink !== before || gateOf(app) !== gate) {
       show(false);
     } else {
+      relabel();
+    }
+  };
+  /** askZones asks for the time zones of the cameras that a link opens: they are told to those who may see them. */
+  const askZones = async (): Promise<void> => {
+    if (app === undefined || app.sessions === 'none' || viewer.token === undefined) {
+      return;
+    }
+    const reply = await app.api.config(shell.signal);
+    if (reply.kind === 'ok') {
+      settings.cameraZones = reply.value;
       relabel();
     }
   };
@@ -209,6 +221,7 @@ function start(root: HTMLElement): void {
         },
       };
       void askWho();
+      void askZones();
       show(false);
     }
   };

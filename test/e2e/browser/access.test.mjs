@@ -22,7 +22,7 @@ let server;
 before(async () => {
   const lifetime = { hooks: [], after(f) { this.hooks.push(f); } };
   it.lifetime = lifetime;
-  [server, it.browser] = await Promise.all([locked(lifetime), launch(lifetime)]);
+  [server, it.browser] = await Promise.all([locked(lifetime, '--camera-zone', 'yard/north=Europe/Berlin'), launch(lifetime)]);
   it.url = server.url;
   await server.add('root', password, '--role', 'admin');
   await server.add('anna', password, '--camera', 'gate');
@@ -262,7 +262,7 @@ describe('a link', { concurrency: 2 }, () => {
     await guest.reload();
     await plays(guest);
     await guest.getByRole('link', { name: 'All cameras' }).click();
-    await guest.waitForSelector('.tile .player[data-status=playing]', { timeout: 30_000 });
+    await guest.waitForSelector('.tile .player[data-status=playing]', { timeout: 60_000 });
     assert.deepEqual(await guest.locator('.tile .name').allTextContents(), ['gate']);
     await guest.getByRole('button', { name: 'You watch by a link' }).click();
     await guest.getByText('This link shows gate.').waitFor();
@@ -322,6 +322,8 @@ describe('a link', { concurrency: 2 }, () => {
     await pictures(guest, 'link-piece-wall');
     await guest.getByRole('link', { name: 'Replay of yard/north' }).click();
     await plays(guest);
+    await guest.locator('select.zone').selectOption('camera'); // which the server tells to those who may see it
+    assert.match(await shownTime(guest), /^2024-02-29 13:00:\d\d \(Europe\/Berlin, UTC\+01:00\)$/);
   });
 
   test('that expires while it is watched, or has expired, says so and what to do', async (t) => {

@@ -78,7 +78,7 @@ export function shareDialog(app: App, o: Sharing): void {
         failed.hidden = true;
         s.refresh();
         const range = chosen();
-        const reply = await api.share(o.camera, seconds, clips && app.clips, range, scope.signal);
+        const reply = await api.share(o.camera, seconds, clips, range, scope.signal);
         busy = false;
         if (reply.kind === 'ok') {
           const { token, key, expires } = reply.value;
@@ -99,7 +99,7 @@ export function shareDialog(app: App, o: Sharing): void {
       return [s.h('form', { on: { submit: (e) => { e.preventDefault(); void make(); } } },
         what(s, () => s.refresh()),
         s.h('label', { class: 'field' }, () => settings.t.shareFor, life),
-        app.clips && s.h('label', { class: 'choice' },
+        s.h('label', { class: 'choice' },
           s.h('input', { type: 'checkbox', checked: clips, on: { change: (_, e) => { clips = e.checked; } } }),
           s.h('span', {}, () => settings.t.shareClips)),
         s.h('p', { class: 'detail' }, () => opens(chosen())),
