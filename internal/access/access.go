@@ -60,7 +60,7 @@ const (
 	placeBurst, placeEvery     = 20, 15 * time.Second
 )
 
-// New returns the access of a server. It reads the files and writes none.
+// New returns the access of a server. It reads the files and writes none; sessions that cannot be read are put aside.
 func New(cfg Config) (*Access, error) {
 	if cfg.Book == nil {
 		return nil, errors.New("access: no Book")
@@ -81,8 +81,12 @@ func New(cfg Config) (*Access, error) {
 		accounts: newLimiter(accountBurst, accountEvery), places: newLimiter(placeBurst, placeEvery),
 	}
 	var err error
-	if a.sessions, err = openSessions(filepath.Dir(cfg.Book.Path()), cfg.Now); err != nil {
+	var damaged error
+	if a.sessions, damaged, err = openSessions(filepath.Dir(cfg.Book.Path()), cfg.Now); err != nil {
 		return nil, err
+	}
+	if damaged != nil {
+		a.log.Error("the open sessions cannot be read and are put aside; people have to log in again", "file", SessionsFile+".damaged", "err", damaged)
 	}
 	if a.pages, err = newPages(); err != nil {
 		return nil, err

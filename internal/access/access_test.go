@@ -3,7 +3,6 @@
 package access_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -248,58 +247,6 @@ func TestTheLimiterAfterAStepOfTheClock(t *testing.T) {
 	}
 	if l.Take("a", now.Add(time.Minute)) != 0 {
 		t.Error("still refused a minute later")
-	}
-}
-
-func TestASessionOutlivesARestartButNotItsTime(t *testing.T) {
-	w := newWorld(t)
-	c := w.login("anna")
-	if b, err := os.ReadFile(filepath.Join(w.dir, access.SessionsFile)); err != nil || strings.Contains(string(b), c.Value) {
-		t.Errorf("the file has the cookie itself, or %v", err)
-	}
-	for life := time.Duration(0); life < access.SessionLife-10*24*time.Hour; life += 10 * 24 * time.Hour {
-		w.restart()
-		if res := w.do("GET", "/session", "", with(c)); res.StatusCode != 200 {
-			t.Fatalf("after %v: %d", life, res.StatusCode)
-		}
-		w.wait(10 * 24 * time.Hour)
-	}
-	w.wait(10 * 24 * time.Hour)
-	if res := w.do("GET", "/session", "", with(c)); res.StatusCode != 401 {
-		t.Errorf("after its life: %d", res.StatusCode)
-	}
-}
-
-// A session that was opened while the clock was years ahead ends in its time, counted from its next use.
-func TestASessionFromTheFuture(t *testing.T) {
-	w := newWorld(t)
-	w.wait(20 * 365 * 24 * time.Hour)
-	anna := with(w.login("anna"))
-	w.wait(-20 * 365 * 24 * time.Hour)
-	if res := w.do("GET", "/session", "", anna); res.StatusCode != 200 {
-		t.Fatalf("after the clock was set right: %d", res.StatusCode)
-	}
-	w.wait(access.SessionIdle + time.Hour)
-	if res := w.do("GET", "/session", "", anna); res.StatusCode != 401 {
-		t.Errorf("unused for longer than a session lasts: %d", res.StatusCode)
-	}
-}
-
-func TestSessionsOfOnePersonAreBounded(t *testing.T) {
-	w := newWorld(t)
-	w.wait(time.Hour)
-	first := w.login("anna")
-	for range access.MaxOwnSessions {
-		w.wait(time.Minute)
-		w.login("anna")
-	}
-	if res := w.do("GET", "/session", "", with(first)); res.StatusCode != 401 {
-		t.Errorf("the oldest of too many: %d", res.StatusCode)
-	}
-	var all map[string]any
-	b, _ := os.ReadFile(filepath.Join(w.dir, access.SessionsFile))
-	if err := json.Unmarshal(b, &all); err != nil || len(all) != access.MaxOwnSessions {
-		t.Errorf("%d sessions, %v", len(all), err)
 	}
 }
 

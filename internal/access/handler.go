@@ -123,20 +123,15 @@ func (a *Access) logIn(w http.ResponseWriter, r *http.Request, name, password st
 	if err != nil {
 		return nil, err
 	}
-	if err := a.open(w, r, p); err != nil {
-		return nil, err
-	}
+	a.open(w, r, p)
 	a.log.Info("logged in", "person", p.Name, "from", a.client(r).String())
 	return p, nil
 }
 
-func (a *Access) open(w http.ResponseWriter, r *http.Request, p *Person) error {
+func (a *Access) open(w http.ResponseWriter, r *http.Request, p *Person) {
 	secret, err := a.sessions.begin(p, limitKey(a.client(r)), a.now())
-	if err != nil {
-		return fmt.Errorf("open a session: %w", err)
-	}
+	a.note(err)
 	http.SetCookie(w, a.cookie(r, secret))
-	return nil
 }
 
 // guess returns the person to whom a name and a password belong, errWrong, or limited.
@@ -181,17 +176,14 @@ func (a *Access) guess(r *http.Request, name, password string) (*Person, error) 
 }
 
 // logOut ends the session of a request, if there is one.
-func (a *Access) logOut(w http.ResponseWriter, r *http.Request) error {
+func (a *Access) logOut(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, a.cookie(r, ""))
 	w.Header().Set("Clear-Site-Data", `"cache"`) // footage that the browser has kept
 	d := a.data()
 	if p, id := a.signedIn(r, &d); p != nil {
-		if err := a.sessions.end(id); err != nil {
-			return fmt.Errorf("end a session: %w", err)
-		}
+		a.note(a.sessions.end(id))
 		a.log.Info("logged out", "person", p.Name)
 	}
-	return nil
 }
 
 // form reads the body of a page's form.

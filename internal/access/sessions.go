@@ -7,7 +7,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"maps"
+	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/s3cam/s3cam/internal/state"
@@ -43,17 +47,73 @@ func (s *session) expires() time.Time {
 	return b
 }
 
-// sessions are the open sessions, on disk: they outlive a restart.
+// sessions are the open sessions, on disk: they outlive a restart. While the file cannot be written, as on a disk that is full, those
+// that begin and end are kept in memory: the people who have to do something about it can log in, and who logs out is out.
 type sessions struct {
 	file *state.File[map[string]session]
+
+	mu    sync.Mutex         // of what follows, never held while the disk is waited for
+	extra map[string]session // that are not in the file, or not as here
+	ended map[string]bool    // that still are in it
 }
 
-func openSessions(dir string, now func() time.Time) (*sessions, error) {
-	f, err := state.Open[map[string]session](filepath.Join(dir, SessionsFile), state.WithClock(now), state.Disposable())
-	if err != nil {
-		return nil, err
+// openSessions reads the file. One that is damaged is put aside: nobody needs it enough for a server not to record.
+func openSessions(dir string, now func() time.Time) (s *sessions, damaged error, err error) {
+	path := filepath.Join(dir, SessionsFile)
+	open := func() (*state.File[map[string]session], error) {
+		return state.Open[map[string]session](path, state.WithClock(now), state.Disposable())
 	}
-	return &sessions{f}, nil
+	f, err := open()
+	if err != nil {
+		damaged = err
+		if err = os.Rename(path, path+".damaged"); err == nil {
+			f, err = open()
+		}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(damaged, err)
+	}
+	return &sessions{file: f, extra: map[string]session{}, ended: map[string]bool{}}, damaged, nil
+}
+
+// update changes the file, and brings what was kept in memory into it.
+func (s *sessions) update(change func(map[string]session)) error {
+	s.mu.Lock()
+	extra, ended := maps.Clone(s.extra), maps.Clone(s.ended)
+	s.mu.Unlock()
+	err := s.file.Update(func(all *map[string]session) error {
+		if *all == nil {
+			*all = map[string]session{}
+		}
+		maps.Copy(*all, extra)
+		for id := range ended {
+			delete(*all, id)
+		}
+		change(*all)
+		return nil
+	})
+	if err == nil {
+		s.mu.Lock()
+		maps.DeleteFunc(s.extra, func(id string, x session) bool { return extra[id] == x })
+		maps.DeleteFunc(s.ended, func(id string, _ bool) bool { return ended[id] })
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// remember changes a session in memory, since the file could not be.
+func (s *sessions) remember(id string, change func(*session)) {
+	all, _ := s.file.Get()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, ok := s.extra[id]
+	if !ok {
+		x, ok = all[id]
+	}
+	if ok && !s.ended[id] {
+		change(&x)
+		s.extra[id] = x
+	}
 }
 
 // sessionID is the name under which a secret is kept.
@@ -62,33 +122,35 @@ func sessionID(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// begin opens a session and returns the secret for the browser.
+// begin opens a session and returns the secret for the browser. With an error the session is in memory alone.
 func (s *sessions) begin(p *Person, from string, now time.Time) (secret string, err error) {
 	var b [32]byte
 	rand.Read(b[:]) // never fails
 	secret = base64.RawURLEncoding.EncodeToString(b[:])
 	now = now.UTC().Truncate(time.Second)
-	return secret, s.file.Update(func(all *map[string]session) error {
-		if *all == nil {
-			*all = map[string]session{}
-		}
+	add := func(all map[string]session) {
 		own := 0
-		for id, x := range *all {
+		for id, x := range all {
 			if !now.Before(x.expires()) || x.Name == p.Name && x.Stamp != p.Stamp {
-				delete(*all, id)
+				delete(all, id)
 			} else if x.Name == p.Name {
 				own++
 			}
 		}
 		if own >= maxOwnSessions {
-			dropOldest(*all, p.Name)
+			dropOldest(all, p.Name)
 		}
-		if len(*all) >= maxSessions {
-			dropOldest(*all, "")
+		if len(all) >= maxSessions {
+			dropOldest(all, "")
 		}
-		(*all)[sessionID(secret)] = session{p.Name, p.Stamp, now, now, from}
-		return nil
-	})
+		all[sessionID(secret)] = session{p.Name, p.Stamp, now, now, from}
+	}
+	if err = s.update(add); err != nil {
+		s.mu.Lock()
+		add(s.extra)
+		s.mu.Unlock()
+	}
+	return secret, err
 }
 
 // dropOldest ends the session that was used least recently, of one person or of all.
@@ -105,8 +167,13 @@ func dropOldest(all map[string]session, name string) {
 // find returns an open session. The error of the file is given with what was known before it; who removes the file ends all sessions.
 func (s *sessions) find(id string, now time.Time) (session, bool, error) {
 	all, err := s.file.Get()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	x, ok := all[id]
-	return x, ok && now.Before(x.expires()), err
+	if y, too := s.extra[id]; too {
+		x, ok = y, true
+	}
+	return x, ok && !s.ended[id] && now.Before(x.expires()), err
 }
 
 // touch notes that a session is in use, now and then. What seems to be from the future, after a step of the clock, is from now on.
@@ -114,42 +181,55 @@ func (s *sessions) touch(id string, x session, now time.Time) error {
 	if now.Sub(x.Seen).Abs() < seenStep && now.Sub(x.Created) > -seenStep {
 		return nil
 	}
-	return s.file.Update(func(all *map[string]session) error {
-		if x, ok := (*all)[id]; ok {
-			x.Seen = now.UTC().Truncate(time.Second)
-			if x.Created.After(x.Seen) {
-				x.Created = x.Seen
-			}
-			(*all)[id] = x
+	return s.change(id, func(x *session) {
+		x.Seen = now.UTC().Truncate(time.Second)
+		if x.Created.After(x.Seen) {
+			x.Created = x.Seen
 		}
-		return nil
 	})
+}
+
+// change changes a session. With an error it is changed in memory alone.
+func (s *sessions) change(id string, how func(*session)) error {
+	err := s.update(func(all map[string]session) {
+		if x, ok := all[id]; ok {
+			how(&x)
+			all[id] = x
+		}
+	})
+	if err != nil {
+		s.remember(id, how)
+	}
+	return err
 }
 
 // renew gives a session the new stamp of its person.
 func (s *sessions) renew(id, stamp string) error {
-	return s.file.Update(func(all *map[string]session) error {
-		if x, ok := (*all)[id]; ok {
-			x.Stamp = stamp
-			(*all)[id] = x
-		}
-		return nil
-	})
+	return s.change(id, func(x *session) { x.Stamp = stamp })
 }
 
+// end ends a session. With an error it is ended as long as this process runs, and in the file with the next change.
 func (s *sessions) end(id string) error {
-	return s.file.Update(func(all *map[string]session) error {
-		delete(*all, id)
-		return nil
-	})
+	err := s.update(func(all map[string]session) { delete(all, id) })
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.extra, id)
+		s.ended[id] = true
+	}
+	return err
 }
 
 // knows tells whether a person is logged in at an address already.
 func (s *sessions) knows(name, from string, now time.Time) bool {
 	all, _ := s.file.Get()
-	for _, x := range all {
-		if x.Name == name && x.From == from && now.Before(x.expires()) {
-			return true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, some := range []map[string]session{all, s.extra} {
+		for id, x := range some {
+			if x.Name == name && x.From == from && !s.ended[id] && now.Before(x.expires()) {
+				return true
+			}
 		}
 	}
 	return false
