@@ -242,6 +242,11 @@ func (k *Keeper) ruleRound(ctx context.Context) time.Duration {
 		if errors.Is(err, ErrClock) {
 			break
 		}
+		if rep.Total.Segments > 0 {
+			if k.fails = 0; rep.More { // the rest has not to wait for what was refused
+				return afterMore
+			}
+		}
 		// What is refused for good would otherwise have everything listed each minute, which is to be paid for.
 		k.fails = min(k.fails+1, 20)
 		return min(afterError<<(k.fails-1), k.cfg.Interval)

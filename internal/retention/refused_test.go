@@ -153,6 +153,32 @@ func TestRoundsThatFailComeLessAndLessOften(t *testing.T) {
 	})
 }
 
+// Nor does one segment that cannot be deleted hold up the others.
+func TestARefusalDoesNotHoldUpTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &remote{memory: newMemory()}
+		r.record("cam1", time.Now().Add(-9*day), 5000, 3*time.Second, 1000)
+		locked := r.keys()[0]
+		r.refuse = func(key string) bool { return key == locked }
+		r.record("cam1", time.Now(), 1, 3*time.Second, 1000)
+		cfg := remoteConfig(r)
+		cfg.Now, cfg.Interval, cfg.Default.Age, cfg.MaxDeletes = nil, time.Hour, 7*day, 1000
+		k := keeper(t, cfg)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- k.Run(ctx) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(r.keys()); n != 2 {
+			t.Errorf("%d are left after a minute, want the one that is refused and the new one", n)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // clockFile is a SeenStore.
 type clockFile struct {
 	kept retention.Seen
