@@ -141,6 +141,7 @@ func (m *Metrics) Disk(dir string, reserve func() int64) {
 // Retention is what the deletion of old footage has done so far.
 type Retention struct {
 	Segments, Bytes map[string]int64 // deleted, by reason: age, bytes, disk
+	Refused         int64            // deletions that the store has refused
 	Failed          int64            // rounds that failed
 	LastRound       time.Time        // end of the last one that went through
 }
@@ -154,18 +155,19 @@ func (m *Metrics) Retention(read func() Retention) {
 		read:     read,
 		segments: desc("s3cam_retention_deleted_segments_total", "Segments deleted by retention, by reason: age, bytes (of a camera), disk (the reserve).", "reason"),
 		bytes:    desc("s3cam_retention_deleted_bytes_total", "Bytes in them.", "reason"),
+		refused:  desc("s3cam_retention_refused_segments_total", "Deletions of single segments that the store has refused; they are tried again, and counted again."),
 		failed:   desc("s3cam_retention_failed_rounds_total", "Rounds of retention that failed; the log says why."),
 		last:     desc("s3cam_retention_last_round_timestamp_seconds", "End of the last round of retention that went through, Unix seconds; 0: none yet."),
 	})
 }
 
 type retained struct {
-	read                          func() Retention
-	segments, bytes, failed, last *prometheus.Desc
+	read                                   func() Retention
+	segments, bytes, refused, failed, last *prometheus.Desc
 }
 
 func (r *retained) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{r.segments, r.bytes, r.failed, r.last} {
+	for _, d := range []*prometheus.Desc{r.segments, r.bytes, r.refused, r.failed, r.last} {
 		ch <- d
 	}
 }
@@ -176,6 +178,7 @@ func (r *retained) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(r.segments, prometheus.CounterValue, float64(now.Segments[reason]), reason)
 		ch <- prometheus.MustNewConstMetric(r.bytes, prometheus.CounterValue, float64(now.Bytes[reason]), reason)
 	}
+	ch <- prometheus.MustNewConstMetric(r.refused, prometheus.CounterValue, float64(now.Refused))
 	ch <- prometheus.MustNewConstMetric(r.failed, prometheus.CounterValue, float64(now.Failed))
 	last := 0.0
 	if !now.LastRound.IsZero() {

@@ -206,7 +206,7 @@ func (s *server) observeParts() {
 	if k := s.keeping.keeper; k != nil {
 		m.Retention(func() metrics.Retention {
 			st := k.Stats()
-			r := metrics.Retention{Segments: map[string]int64{}, Bytes: map[string]int64{}, Failed: st.Failed, LastRound: st.LastRound}
+			r := metrics.Retention{Segments: map[string]int64{}, Bytes: map[string]int64{}, Refused: st.Refused, Failed: st.Failed, LastRound: st.LastRound}
 			for reason, n := range st.Deleted {
 				r.Segments[string(reason)], r.Bytes[string(reason)] = n.Segments, n.Bytes
 			}
