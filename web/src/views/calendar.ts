@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Result } from '../api';
 import type { App } from '../app';
+import type { Range, Resolution } from '../decode';
 import type { Scope } from '../dom';
 import { dayOf, formatDate, instantOf, wallTime } from '../time';
 import { errorBox } from './error-box';
@@ -19,13 +21,13 @@ export interface CalendarOptions {
 const renewMs = 5 * 60_000;
 
 const hour = 3600_000;
-const atOnce = 4; // requests for single hours
+const atOnce = 4; // requests
 
 /**
- * calendar shows a month and marks the days with footage. It asks by the hour of UTC; where a zone's midnight lies in the middle of an
+ * calendar shows a month and marks the days with footage of any of the cameras. It asks by the hour of UTC; where a zone's midnight lies in the middle of an
  * hour, and this hour alone decides whether a day has footage, also by the minute of that hour.
  */
-export function calendar(scope: Scope, app: App, camera: string, o: CalendarOptions): Calendar {
+export function calendar(scope: Scope, app: App, cameras: readonly string[], o: CalendarOptions): Calendar {
   const { api, settings, clock } = app;
   let instant = o.time() ?? clock.now(); // any instant of the shown month
   let turned = false; // the viewer chose the month; else it is that of the picture
@@ -85,17 +87,43 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
     });
   };
 
-  const settled = new Map<number, Awaited<ReturnType<typeof api.coverage>>>(); // what hours that are over said
-  const byMinute = async (at: number): ReturnType<typeof api.coverage> => {
-    const known = settled.get(at);
+  type Answer = { camera: string; ranges: readonly Range[] };
+  const settled = new Map<string, readonly Range[]>(); // what hours that are over said
+  const byMinute = async (camera: string, at: number): Promise<Result<Answer>> => {
+    const known = settled.get(`${camera} ${at}`);
     if (known !== undefined) {
-      return known;
+      return { kind: 'ok', value: { camera, ranges: known } };
     }
-    const reply = await api.coverage(camera, at, Math.min(at + hour, clock.now()), scope.signal, 'minute');
+    const reply = await recorded(camera, at, Math.min(at + hour, clock.now()), 'minute');
     if (reply.kind === 'ok' && at + hour + renewMs < clock.now()) {
-      settled.set(at, reply);
+      settled.set(`${camera} ${at}`, reply.value.ranges);
     }
     return reply;
+  };
+  /** recorded asks for ranges: that a camera has nothing, or is not known, is an answer. */
+  const recorded = async (camera: string, start: number, end: number, resolution: Resolution): Promise<Result<Answer>> => {
+    const reply = await api.coverage(camera, start, end, scope.signal, resolution);
+    if (reply.kind === 'error' && reply.reason === 'notFound') {
+      return { kind: 'ok', value: { camera, ranges: [] } };
+    }
+    return reply.kind === 'ok' ? { kind: 'ok', value: { camera, ranges: reply.value.ranges } } : reply;
+  };
+  /** all asks for several things, few at a time; undefined when one of them failed, which is said, or was called off. */
+  const all = async (mine: number, questions: readonly (() => Promise<Result<Answer>>)[]): Promise<Answer[] | undefined> => {
+    const found: Answer[] = [];
+    for (let i = 0; i < questions.length; i += atOnce) {
+      for (const reply of await Promise.all(questions.slice(i, i + atOnce).map((ask) => ask()))) {
+        if (mine !== asked || reply.kind === 'aborted') {
+          return undefined;
+        }
+        if (reply.kind === 'error') {
+          status.show((s) => [errorBox(s, settings, () => settings.t.rangesFailed, reply, () => void load())]);
+          return undefined;
+        }
+        found.push(reply.value);
+      }
+    }
+    return found;
   };
   const load = async (): Promise<void> => {
     const mine = ++asked;
@@ -110,12 +138,8 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
     if (end <= m.start) {
       return;
     }
-    const reply = await api.coverage(camera, m.start, end, scope.signal, 'hour');
-    if (mine !== asked || reply.kind === 'aborted') {
-      return;
-    }
-    if (reply.kind === 'error' && reply.reason !== 'notFound') {
-      status.show((s) => [errorBox(s, settings, () => settings.t.rangesFailed, reply, () => void load())]);
+    const byHour = await all(mine, cameras.map((camera) => () => recorded(camera, m.start, end, 'hour')));
+    if (byHour === undefined) {
       return;
     }
     const days: Day[] = [];
@@ -124,23 +148,14 @@ export function calendar(scope: Scope, app: App, camera: string, o: CalendarOpti
       days.push({ ...day, date: formatDate(at, settings.zone) });
       at = day.end;
     }
-    const { sure: found, open } = knownDays(days, reply.kind === 'ok' ? reply.value.ranges : []);
-    for (let i = 0; i < open.length; i += atOnce) {
-      const answers = await Promise.all(open.slice(i, i + atOnce).map((at) => byMinute(at)));
-      if (mine !== asked) {
-        return;
-      }
-      for (const a of answers) {
-        if (a.kind === 'aborted') {
-          return;
-        }
-        if (a.kind === 'error' && a.reason !== 'notFound') {
-          status.show((s) => [errorBox(s, settings, () => settings.t.rangesFailed, a, () => void load())]);
-          return;
-        }
-        daysIn(days, a.kind === 'ok' ? a.value.ranges : []).forEach((d) => found.add(d));
-      }
+    const { sure: found, open } = knownDays(days, byHour.flatMap((c) => c.ranges));
+    const close = await all(mine, open.flatMap((at) => byHour
+      .filter((c) => c.ranges.some((r) => r.start < at + hour && r.end > at))
+      .map(({ camera }) => () => byMinute(camera, at))));
+    if (close === undefined) {
+      return;
     }
+    daysIn(days, close.flatMap((c) => c.ranges)).forEach((d) => found.add(d));
     status.show(() => []);
     if (found.size !== marked.size || [...found].some((d) => !marked.has(d))) { // else what has the focus keeps it
       marked = found;

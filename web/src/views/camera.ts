@@ -165,7 +165,7 @@ export function cameraView(app: App, route: Route & { view: 'live' | 'play' }): 
     bar.show({ start: only.start - margin, end: only.end + margin });
   }
   const row = transport(scope, settings, playback, () => bar, clip.tools);
-  const days = calendar(scope, app, camera, {
+  const days = calendar(scope, app, [camera], {
     time, choose: (ms) => {
       bar.show(dayScale(ms, settings.zone));
       void find(nextFootage(api, camera, ms, clock.now(), scope.signal), () => seek(ms));

@@ -6,8 +6,12 @@ import { Together } from '../player/together';
 import type { Moment } from '../player/watch';
 import { formatRoute, type Route, setAddress } from '../route';
 import { formatDateTime } from '../time';
+import { nextFootage } from '../timeline/find-footage';
 import { Footage } from '../timeline/footage';
+import { jumpBack, jumpOn } from '../timeline/jump';
+import { dayScale } from '../timeline/scale';
 import { timeline } from '../timeline/timeline';
+import { calendar } from './calendar';
 import type { Shortcut } from './shortcuts';
 import { stage } from './stage';
 import { transport } from './transport';
@@ -54,7 +58,11 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
   group = together;
 
   const time = (): number | undefined => together.time ?? boxes.map((b) => b.watch()?.time).find((t) => t !== undefined);
+  let wish = 0; // counts seeks: what is found for an older one is no longer wanted
+  let nothingMore = false; // no camera has anything after what was last asked for
   const seek = (to: Moment): void => {
+    wish++;
+    nothingMore = false;
     together.seek(to);
     if (typeof to === 'number') {
       bar.reveal(to);
@@ -74,15 +82,58 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
     onSeek: (ms) => seek(ms >= clock.now() - 8 * second ? 'live' : ms),
   });
 
+  /** find looks for a moment at every camera and shows the one that pick takes, unless the viewer chose another one meanwhile. */
+  const find = async (
+    look: (camera: string) => Promise<number | undefined>, pick: (found: readonly number[]) => number, otherwise: () => void,
+  ): Promise<void> => {
+    const mine = ++wish;
+    const found = (await Promise.all(route.cameras.map(look))).filter((ms) => ms !== undefined);
+    if (mine !== wish || scope.signal.aborted) {
+      return;
+    }
+    if (found.length > 0) {
+      seek(pick(found));
+    } else {
+      otherwise();
+    }
+  };
+  const first = (found: readonly number[]): number => Math.min(...found);
+  const next = (from: number, otherwise: () => void): Promise<void> =>
+    find((camera) => nextFootage(api, camera, from, clock.now(), scope.signal), first, otherwise);
+  const gap = (direction: 1 | -1): void => {
+    const now = clock.now();
+    const here = time() ?? now;
+    void (direction < 0
+      ? find((camera) => jumpBack(api, camera, here, scope.signal), (found) => Math.max(...found), () => {})
+      : find((camera) => jumpOn(api, camera, here, now, scope.signal), first, () => seek('live')));
+  };
+  /** cross leads over a gap that all cameras have. */
+  let crossing = false;
+  const cross = async (): Promise<void> => {
+    const at = together.time;
+    if (at === undefined || crossing || nothingMore || !together.playing || !footage.every((f) => f.recordedAt(at) === false)) {
+      return;
+    }
+    crossing = true;
+    await next(at, () => { nothingMore = true; });
+    crossing = false;
+  };
+
   const row = transport(scope, settings, {
     playing: () => together.playing, toggle: () => together.toggle(), live: () => together.live, onAir: () => together.live,
     goLive: () => {
       row.rate(1);
       seek('live');
     },
-    skip, rates: [0.5, 1, 2, 4, 8], setRate: (r) => { together.rate = r; },
+    skip, gap, rates: [0.5, 1, 2, 4, 8], setRate: (r) => { together.rate = r; },
   }, () => bar, []);
 
+  const days = calendar(scope, app, route.cameras, {
+    time, choose: (ms) => {
+      bar.show(dayScale(ms, settings.zone));
+      void next(ms, () => seek(ms));
+    },
+  });
   const list = scope.h('ul', { class: 'wall' }, ...tiles.map((t) => t.element));
   const columns = Math.ceil(Math.sqrt(route.cameras.length));
   list.style.setProperty('--columns', String(columns));
@@ -98,7 +149,8 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
       })),
     list,
     row.element,
-    scope.h('div', { class: 'bar' }, bar.element));
+    scope.h('div', { class: 'bar' }, bar.element),
+    scope.h('div', { class: 'below' }, days.element));
 
   const address = (): void => {
     const ms = together.time;
@@ -110,6 +162,7 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
   scope.every(3_000, address);
   scope.every(tickMs, () => {
     together.tick(clock.now());
+    void cross();
     scope.refresh();
   });
   const shortcuts: Shortcut[] = [
@@ -118,6 +171,8 @@ export function syncView(app: App, route: Route & { view: 'sync' }): View {
     { keys: ['ArrowRight'], label: () => settings.t.tenOn, run: () => skip(10 * second) },
     { keys: ['Shift+ArrowLeft'], label: () => settings.t.minuteBack, run: () => skip(-60 * second) },
     { keys: ['Shift+ArrowRight'], label: () => settings.t.minuteOn, run: () => skip(60 * second) },
+    { keys: ['p'], label: () => settings.t.previousFootage, run: () => gap(-1) },
+    { keys: ['n'], label: () => settings.t.nextFootage, run: () => gap(1) },
     { keys: ['l'], label: () => settings.t.goLive, run: () => seek('live') },
     ...bar.shortcuts,
   ];
