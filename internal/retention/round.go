@@ -401,6 +401,7 @@ func (p *pass) delete(ctx context.Context, items []item, reason Reason) error {
 // must be faster than recording, a quarter of that.
 func (p *pass) pause(ctx context.Context, n int, took time.Duration, reason Reason) error {
 	rate := p.k.cfg.Rate
+	took = min(max(0, took), p.k.cfg.MaxRound) // a clock that steps meanwhile must not make it a year
 	switch {
 	case rate < 0:
 		return ctx.Err()

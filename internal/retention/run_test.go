@@ -189,3 +189,26 @@ func TestNewRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The clock steps while a batch is being deleted: the pause after it is no longer for that.
+func TestAClockThatStepsWhileDeletingDoesNotStopRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, step := range []time.Duration{365 * day, -365 * day} {
+			m := newMemory()
+			var jump atomic.Int64
+			m.record("cam1", time.Now().Add(-9*day), 10, 3*time.Second, 1000)
+			m.record("cam1", time.Now(), 1, 3*time.Second, 1000)
+			m.onKeys = func([]string) { jump.Store(int64(step)) }
+			cfg := config(m, time.Time{})
+			cfg.Now = func() time.Time { return time.Now().Add(time.Duration(jump.Load())) }
+			cfg.Rate, cfg.MaxRound, cfg.Default.Age = 0, 0, 7*day
+			began := time.Now()
+			if rep, err := keeper(t, cfg).Round(t.Context(), retention.Options{}); err != nil || rep.Total.Segments != 10 {
+				t.Errorf("%v, %+v", err, rep.Total)
+			}
+			if took := time.Since(began); took > time.Minute {
+				t.Errorf("a step by %v: the round took %v", step, took)
+			}
+		}
+	})
+}
