@@ -22,7 +22,7 @@
 //
 // # How
 //
-// Nothing is remembered between runs but the rules: a round looks at what is there, so that a crash at any moment costs
+// Nothing is remembered between runs but the rules and what [Seen] says: a round looks at what is there, so that a crash at any moment costs
 // nothing but the round. The cost of the age and disk limits follows what they delete, plus a few listings of folders per
 // camera; a limit by bytes lists all of a camera once, and then what is new. A round is bounded in time and deletions,
 // waits as long as it works, and goes on soon when it was not enough. What a store refuses ([Refused]) stays the oldest of its camera: it
