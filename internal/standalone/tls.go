@@ -231,7 +231,8 @@ func (s *server) startTLS(ctx context.Context, web net.Listener) error {
 	if src == nil {
 		return nil
 	}
-	s.secured.group.run(ctx, s.failed, src.Run)
+	// After the listener of the redirects: an authority that finds port 80 alone must not be asked before that answers.
+	defer s.secured.group.run(ctx, s.failed, src.Run)
 	if s.cfg.TLS.Redirect == "" {
 		return nil
 	}

@@ -137,7 +137,7 @@ func (a *ACME) note(name string, err error) {
 	a.last[name] = text
 	a.mu.Unlock()
 	if changed && err != nil {
-		a.cfg.Logger.Error("no TLS certificate by ACME", "domain", name, "err", err,
+		a.cfg.Logger.Error("no TLS certificate by ACME", "domain", name, "err", err, "authority", a.watch.last(),
 			"hint", "the name must lead to this machine, and port 443 (or 80 with --http-redirect :80) be open to the internet")
 	}
 }
@@ -146,7 +146,18 @@ func (a *ACME) note(name string, err error) {
 func (a *ACME) Covers(host string) bool { return slices.Contains(a.cfg.Domains, strings.ToLower(host)) }
 
 // HTTPHandler answers the authority's HTTP-01 challenges on port 80 and gives the rest to next.
-func (a *ACME) HTTPHandler(next http.Handler) http.Handler { return a.manager.HTTPHandler(next) }
+// It has to be called before the authority is asked, else that challenge is not tried.
+func (a *ACME) HTTPHandler(next http.Handler) http.Handler {
+	challenges := a.manager.HTTPHandler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host, ok := hostOf(r.Host); ok && strings.HasPrefix(r.URL.Path, "/.well-known/acme-challenge/") {
+			named := *r
+			named.Host = host // without a port: the manager compares it with the domains
+			r = &named
+		}
+		challenges.ServeHTTP(w, r)
+	})
+}
 
 // Waits between two looks of Run. Renewing is the manager's, after two thirds of a certificate's time or a month before its end.
 const (

@@ -13,12 +13,18 @@ import (
 )
 
 // watch remembers why an authority did not do what it was asked: a renewal fails in the background, and the manager tells nobody.
+//
+// It also completes answers to "finalize". RFC 8555 7.4 does not ask for the order's address in them, and Let's Encrypt's own test
+// authority leaves it out, but acme.Client looks for the certificate there and nowhere else.
 type watch struct {
 	transport http.RoundTripper
 
-	mu  sync.Mutex
-	why string
+	mu     sync.Mutex
+	why    string
+	orders map[string]string // addresses of orders by what finalizes them
 }
+
+const maxOrders = 100 // that are remembered
 
 // last is what went wrong last, empty when nothing did.
 func (w *watch) last() string {
@@ -39,6 +45,7 @@ type problem struct {
 	Status       any // a number in problem documents, a word in objects
 	Error        *problem
 	Challenges   []problem
+	Finalize     string // of orders
 }
 
 const maxAnswer = 1 << 20
@@ -67,6 +74,7 @@ func (w *watch) RoundTrip(r *http.Request) (*http.Response, error) {
 	if json.Unmarshal(text, &p) != nil {
 		return res, nil
 	}
+	w.complete(res, r.URL.String(), p.Finalize)
 	switch why := p.text(); {
 	case why != "" && (res.StatusCode >= 400 || p.Status == "invalid"):
 		if !strings.HasSuffix(p.Type, ":badNonce") { // the client tries again
@@ -76,6 +84,21 @@ func (w *watch) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.set("")
 	}
 	return res, nil
+}
+
+// complete gives the answer to finalize the order's address.
+func (w *watch) complete(res *http.Response, asked, finalize string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch at := res.Header.Get("Location"); {
+	case at == "" && w.orders[asked] != "":
+		res.Header.Set("Location", w.orders[asked])
+	case at != "" && finalize != "":
+		if w.orders == nil || len(w.orders) >= maxOrders {
+			w.orders = map[string]string{}
+		}
+		w.orders[finalize] = at
+	}
 }
 
 // text is the most that it tells.
