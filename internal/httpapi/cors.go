@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/s3cam/s3cam/internal/access/token"
 )
 
 const (
@@ -33,6 +35,17 @@ func (h *handler) cors(header http.Header, r *http.Request) {
 		header["Access-Control-Allow-Origin"] = []string{origin}
 	}
 	header["Access-Control-Expose-Headers"] = []string{exposedHeaders}
+}
+
+// borrowed tells whether a page of another site has a browser on this machine load from a server on loopback, which is open to that
+// machine: it may not read the answer, but a video element tells it how long and how large a clip is. Where origins are named, pages of others are
+// meant to load; who follows a link sees an answer by himself; a token is a permission of its own.
+func (h *handler) borrowed(r *http.Request) bool {
+	if !h.cfg.CheckHost || len(h.cfg.CORSOrigins) > 0 || field(r, "Sec-Fetch-Site") != "cross-site" || field(r, "Sec-Fetch-Mode") == "navigate" {
+		return false
+	}
+	_, given := token.FromQuery(r.URL.RawQuery)
+	return !given
 }
 
 // options answers OPTIONS, a preflight or not (Fetch 3.2.2).

@@ -27,7 +27,9 @@ type Grant struct {
 }
 
 // GrantOf is what a token that is good for a camera gives.
-func GrantOf(c *token.Claims) Grant { return Grant{From: c.From, To: c.To, Until: c.Expires, Guest: true} }
+func GrantOf(c *token.Claims) Grant {
+	return Grant{From: c.From, To: c.To, Until: c.Expires, Guest: true}
+}
 
 func (g *Grant) bounded() bool { return !g.From.IsZero() || !g.To.IsZero() }
 

@@ -87,6 +87,9 @@ func (h *handler) serve(w *response, r *http.Request) error {
 		w.Header()["Vary"] = h.varies // also a browser's own cache must not show one person what another has asked for
 	}
 	h.cors(w.Header(), r)
+	if h.borrowed(r) {
+		return &Error{Status: http.StatusForbidden, Code: "cross_origin", Message: "the request comes from a page of another site; allow its origin (--cors-origin), or use a token"}
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodOptions:

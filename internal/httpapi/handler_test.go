@@ -211,6 +211,46 @@ func TestHostNames(t *testing.T) {
 	}
 }
 
+// A page of some other site cannot use the browser of somebody who has a server on his machine to find out what it records.
+func TestPagesElsewhereLoadNothingFromLoopback(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		change   func(*httpapi.Config)
+		query    string
+		headers  []string
+		expected int
+	}{
+		{"a video element elsewhere", nil, "", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "video"}, 403},
+		{"a script elsewhere", nil, "", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Origin", "https://evil.example"}, 403},
+		{"a page of this machine", nil, "", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"}, 200},
+		{"its own page", nil, "", []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors"}, 200},
+		{"a link that was followed", nil, "", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 200},
+		{"a player that is no browser", nil, "", nil, 200},
+		{"with a token", nil, "&token=s3t1.a.b", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 200},
+		{"where origins are named", func(c *httpapi.Config) { c.CORSOrigins = []string{"https://shop.example"} }, "", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 200},
+		{"a server that is not on loopback", func(c *httpapi.Config) { c.CheckHost = false }, "", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, func(c *httpapi.Config) {
+				c.CheckHost = true
+				if tt.change != nil {
+					tt.change(c)
+				}
+			})
+			r := s.get("/replay.m3u8?camera_id=cam&start=1619866800"+tt.query, append(tt.headers, "Host", "localhost:8080")...)
+			if r.StatusCode != tt.expected {
+				t.Errorf("status %d, want %d", r.StatusCode, tt.expected)
+			}
+			if tt.expected == 403 {
+				wantError(t, r, 403, "cross_origin")
+				if len(s.asked) > 0 {
+					t.Errorf("asked for %q", s.asked)
+				}
+			}
+		})
+	}
+}
+
 func TestAuthorize(t *testing.T) {
 	s := serve(t, func(c *httpapi.Config) {
 		c.Authorize = func(r *http.Request, camera string) (g httpapi.Grant, err error) {
