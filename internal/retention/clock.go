@@ -34,8 +34,8 @@ const (
 )
 
 // watchClock takes note of the time and returns an error that wraps ErrClock while a jump ahead is in doubt: for Config.Doubt
-// after it, or until the clock is back where it was.
-func (k *Keeper) watchClock(now time.Time, save bool) error {
+// after it, or until the clock is back where it was. passed tells whether something was recorded between two times.
+func (k *Keeper) watchClock(now time.Time, save bool, passed func(from, to time.Time) (bool, error)) error {
 	c, err := k.seenBefore, error(nil)
 	if !k.seenRead && k.cfg.Seen != nil {
 		if c, err = k.cfg.Seen.Get(); err != nil {
@@ -44,8 +44,16 @@ func (k *Keeper) watchClock(now time.Time, save bool) error {
 	}
 	was := c
 	jump := time.Duration(0)
-	if !c.Clock.IsZero() {
-		jump = now.Sub(c.Clock) - k.cfg.MaxSilence
+	if off := now.Sub(c.Clock); !c.Clock.IsZero() && off > k.cfg.MaxSilence {
+		// Where retention is run by hand now and then, footage of the time in between shows that it has passed. What was recorded
+		// lately does not: by then the clock may have been wrong.
+		ok, err := passed(c.Clock.Add(off/4), now.Add(-off/2))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			jump = off
+		}
 	}
 	if !k.lastNow.IsZero() { // both with the reading of a clock that does not step, where Now has one
 		steady := now.Sub(k.lastNow)
@@ -86,7 +94,23 @@ func (k *Keeper) watchClock(now time.Time, save bool) error {
 
 // checkClock tells whether limits by days may be applied.
 func (p *pass) checkClock(ctx context.Context, cameras []camera) error {
-	if err := p.k.watchClock(p.started, !p.opt.DryRun); err != nil {
+	err := p.k.watchClock(p.started, !p.opt.DryRun, func(from, to time.Time) (bool, error) {
+		for _, c := range cameras {
+			found := false
+			err := p.k.list(ctx, c, from.Unix(), 1, func(s seg) bool {
+				found = s.at < to.Unix()
+				return false
+			})
+			if err != nil {
+				return false, fmt.Errorf("retention: %w", err)
+			}
+			if found {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
 		return err
 	}
 	return p.agrees(ctx, cameras)

@@ -12,7 +12,7 @@
 //
 //   - Age: segments that began longer ago than the camera's days. The round refuses with [ErrClock], unless it is forced, for
 //     a day (Config.Doubt) after the clock of a running process stepped ahead by more than a day, or since a round was last
-//     run more than MaxSilence ago ([Seen]): cameras that take their time from this machine follow its clock at once, so
+//     run more than MaxSilence ago ([Seen]) and nothing was recorded in the middle of that time: cameras that take their time from this machine follow its clock at once, so
 //     footage alone proves nothing. And as long as the newest footage of all cameras is older than MaxSilence. A clock that jumps ahead by
 //     less deletes too early by what it jumped; one that is behind deletes too little.
 //   - Bytes: the oldest of a camera until the rest is within its bytes. What holds cover does not count.

@@ -250,6 +250,35 @@ func TestAClockThatIsWrongAfterARestartDeletesNothing(t *testing.T) {
 	}
 }
 
+// Retention is run by hand once a week, beside cameras that record all the time.
+func TestARunOnceAWeekDeletes(t *testing.T) {
+	m := newMemory()
+	clock := now
+	file := &clockFile{}
+	for range 6 {
+		m.record("cam1", clock.Add(-7*day), 7*24, time.Hour, 1000)
+		m.put("cam1", clock, 1000)
+		cfg := config(m, now)
+		cfg.Now = func() time.Time { return clock }
+		cfg.Default.Age, cfg.Seen = 10*day, file
+		round(t, keeper(t, cfg), retention.Options{})
+		if n := len(m.keys()); n > 10*24+1 {
+			t.Fatalf("%d segments are left, want those of 10 days", n)
+		}
+		clock = clock.Add(7 * day)
+	}
+	// Recorded for a day with a clock that is a year ahead: that shows nothing.
+	clock = clock.AddDate(1, 0, 0)
+	m.record("cam1", clock.Add(-day), 25, time.Hour, 1000)
+	before := len(m.keys())
+	cfg := config(m, now)
+	cfg.Now = func() time.Time { return clock }
+	cfg.Default.Age, cfg.Seen = 10*day, file
+	if _, err := keeper(t, cfg).Round(t.Context(), retention.Options{}); !errors.Is(err, retention.ErrClock) || len(m.keys()) != before {
+		t.Errorf("%v: %d of %d are left", err, len(m.keys()), before)
+	}
+}
+
 // On a full disk nothing can be written, and something has to go.
 func TestAFullDiskDoesNotKeepOldFootage(t *testing.T) {
 	m := newMemory()
