@@ -20,44 +20,15 @@ import (
 	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/retention"
 	"github.com/s3cam/s3cam/internal/s3server"
+	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/s3"
 	"github.com/s3cam/s3cam/segment"
 )
 
-// recorded writes segments of a camera into a data directory.
-func recorded(t *testing.T, dir, camera string, from time.Time, n int, step time.Duration, size int) {
-	t.Helper()
-	for i := range n {
-		path := filepath.Join(dir, "video", segment.Key(camera, from.Add(time.Duration(i)*step)))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func segmentsIn(t *testing.T, dir string) []string {
-	t.Helper()
-	b, err := s3server.OpenBucket(dir, "video")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var keys []string
-	if err := b.ListKeys(t.Context(), "", "", func(key []byte) bool {
-		keys = append(keys, string(key))
-		return true
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return keys
-}
-
 func TestHoldsOnTheCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	start := time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
-	recorded(t, dir, "door", start, 100, 6*time.Second, 1000)
+	s3servertest.Footage(t, dir, "door", start, 100, 6*time.Second, 1000)
 	s3cam := func(args ...string) output { return call(t, []string{"S3CAM_DATA=" + dir, "USER=anna"}, nil, args...) }
 	s3cam("hold", "list").want(t, 0, "nothing is held")
 	s3cam("hold", "add", "door", "2026-11-25 09:01:00", "2026-11-25T10:03:00+01:00", "--note", "case 17\x1b[2J").
@@ -105,7 +76,7 @@ func TestHoldsOnTheCommandLine(t *testing.T) {
 // A hold that no server knows of would protect nothing.
 func TestHoldsBesideAStateElsewhereAreNoticed(t *testing.T) {
 	data, state := t.TempDir(), t.TempDir()
-	recorded(t, data, "door", time.Now().Add(-time.Hour), 3, time.Second, 10)
+	s3servertest.Footage(t, data, "door", time.Now().Add(-time.Hour), 3, time.Second, 10)
 	const says = "seems to have its state elsewhere"
 	hold := func(dir, start string) output {
 		return call(t, nil, nil, "hold", "add", "door", start, "2000000000", "--data", dir)
@@ -134,8 +105,8 @@ func TestHoldsBesideAStateElsewhereAreNoticed(t *testing.T) {
 func TestRetentionOnTheCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now().UTC()
-	recorded(t, dir, "door", now.Add(-100*time.Hour), 30, 10*time.Second, 1000)
-	recorded(t, dir, "yard", now.Add(-3*time.Hour), 360, 30*time.Second, 1000)
+	s3servertest.Footage(t, dir, "door", now.Add(-100*time.Hour), 30, 10*time.Second, 1000)
+	s3servertest.Footage(t, dir, "yard", now.Add(-3*time.Hour), 360, 30*time.Second, 1000)
 	s3cam := func(args ...string) output { return call(t, []string{"S3CAM_DATA=" + dir}, nil, args...) }
 	s3cam("retention").want(t, 0, "0 segments, 0 B would go")
 	s3cam("retention", "--dry-run", "--retention-days", "2").want(t, 0, "CAMERA", "older than 2 days", "30 segments, 30.0 kB would go")
@@ -147,7 +118,7 @@ func TestRetentionOnTheCommandLine(t *testing.T) {
 	s3cam("retention", "set", "door", "--days", "0").want(t, 0)
 	s3cam("retention", "set", "*", "--days", "30.5", "--bytes", "1TB").want(t, 0)
 	s3cam("retention", "list").want(t, 0, "door    for ever   as others", "yard    as others  100.0 kB", "*       30.5       1.0 TB")
-	if n := len(segmentsIn(t, dir)); n != 390 {
+	if n := len(s3servertest.Keys(t, dir)); n != 390 {
 		t.Fatalf("%d left, nothing was to go yet", n)
 	}
 	var rep struct {
@@ -159,7 +130,7 @@ func TestRetentionOnTheCommandLine(t *testing.T) {
 		rep.DryRun || rep.Segments != 260 || len(rep.Groups) != 1 || rep.Groups[0].Camera != "yard" || rep.Groups[0].Reason != "bytes" {
 		t.Errorf("%d %s%s", o.code, o.out, o.err)
 	}
-	if n := len(segmentsIn(t, dir)); n != 130 {
+	if n := len(s3servertest.Keys(t, dir)); n != 130 {
 		t.Errorf("%d left, want 30 and 100", n)
 	}
 	s3cam("retention", "unset", "door").want(t, 0)
@@ -186,25 +157,25 @@ func TestRetentionOnTheCommandLine(t *testing.T) {
 		call(t, nil, nil, "retention", "--apply", "--retention-days", "2", "--s3-url", "http://127.0.0.1:1", "--bucket", "b", "--s3-access-key", "a",
 			"--s3-secret-key", "b").want(t, 2, "no s3cam-state here", "held footage could go")
 		dir := t.TempDir()
-		recorded(t, dir, "door", now.AddDate(0, 0, -9), 30, 10*time.Second, 1000)
-		recorded(t, dir, "door", now.Add(-time.Minute), 1, 10*time.Second, 1000)
+		s3servertest.Footage(t, dir, "door", now.AddDate(0, 0, -9), 30, 10*time.Second, 1000)
+		s3servertest.Footage(t, dir, "door", now.Add(-time.Minute), 1, 10*time.Second, 1000)
 		if err := os.WriteFile(filepath.Join(dir, s3server.CredentialsFile), []byte("{}"), 0o600); err != nil { // of a server with --state
 			t.Fatal(err)
 		}
 		s3cam := func(args ...string) output { return call(t, []string{"S3CAM_DATA=" + dir}, nil, args...) }
 		s3cam("retention", "--apply", "--retention-days", "7").want(t, 2, "held footage could go", "--state")
 		s3cam("retention", "--dry-run", "--retention-days", "7").want(t, 0, "30 segments", "would go", "note:")
-		if n := len(segmentsIn(t, dir)); n != 31 {
+		if n := len(s3servertest.Keys(t, dir)); n != 31 {
 			t.Fatalf("%d left", n)
 		}
 		s3cam("retention", "--apply", "--state", t.TempDir(), "--retention-days", "7").want(t, 0, "30 segments")
 	})
 	t.Run("a clock that is off", func(t *testing.T) {
 		dir := t.TempDir()
-		recorded(t, dir, "door", now.AddDate(-3, 0, 0), 30, 10*time.Second, 1000)
+		s3servertest.Footage(t, dir, "door", now.AddDate(-3, 0, 0), 30, 10*time.Second, 1000)
 		s3cam := func(args ...string) output { return call(t, []string{"S3CAM_DATA=" + dir}, nil, args...) }
 		s3cam("retention", "--apply", "--retention-days", "7").want(t, 1, "the clock does not agree", "hint:", "--force")
-		if n := len(segmentsIn(t, dir)); n != 30 {
+		if n := len(s3servertest.Keys(t, dir)); n != 30 {
 			t.Fatalf("%d left", n)
 		}
 		s3cam("retention", "--apply", "--force", "--retention-days", "7").want(t, 0, "30 segments")
@@ -219,12 +190,12 @@ func TestRetentionIsKilledInTheMiddle(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now().UTC().Truncate(time.Second)
 	old := now.Add(-100 * time.Hour)
-	recorded(t, dir, "door", old, 4000, 5*time.Second, 10)
-	recorded(t, dir, "door", now.Add(-time.Minute), 6, 10*time.Second, 10)
+	s3servertest.Footage(t, dir, "door", old, 4000, 5*time.Second, 10)
+	s3servertest.Footage(t, dir, "door", now.Add(-time.Minute), 6, 10*time.Second, 10)
 	call(t, []string{"S3CAM_DATA=" + dir}, nil, "hold", "add", "door", fmt.Sprint(old.Unix()+10000), fmt.Sprint(old.Unix()+10100)).want(t, 0)
 	kills := 0
 	for try := 0; try < 20; try++ {
-		before := len(segmentsIn(t, dir))
+		before := len(s3servertest.Keys(t, dir))
 		if before < 100 {
 			break
 		}
@@ -236,7 +207,7 @@ func TestRetentionIsKilledInTheMiddle(t *testing.T) {
 		go func() { ended <- cmd.Wait() }()
 		var err error
 		over := false
-		for !over && len(segmentsIn(t, dir)) > before-300 {
+		for !over && len(s3servertest.Keys(t, dir)) > before-300 {
 			select {
 			case err = <-ended:
 				over = true
@@ -252,7 +223,7 @@ func TestRetentionIsKilledInTheMiddle(t *testing.T) {
 		} else if !strings.Contains(out.String(), "deleted") {
 			t.Fatalf("%s", out)
 		}
-		if left := len(segmentsIn(t, dir)); left < 6+26 {
+		if left := len(s3servertest.Keys(t, dir)); left < 6+26 {
 			t.Fatalf("%d left", left)
 		}
 	}
@@ -260,7 +231,7 @@ func TestRetentionIsKilledInTheMiddle(t *testing.T) {
 		t.Errorf("killed %d times only", kills)
 	}
 	call(t, []string{"S3CAM_DATA=" + dir}, nil, "retention", "--apply", "--retention-days", "2").want(t, 0)
-	keys := segmentsIn(t, dir)
+	keys := s3servertest.Keys(t, dir)
 	if n := len(keys); n != 6+26 { // 20 in the hold, 6 in the 30 s before it
 		t.Errorf("%d left, want 32", n)
 	}
@@ -325,7 +296,7 @@ func TestTheDiskGuardKeepsASmallDiskRecording(t *testing.T) {
 		}
 		polltest.Within(40*time.Second, room)
 	}
-	keys := segmentsIn(t, dir)
+	keys := s3servertest.Keys(t, dir)
 	if refused > 0 || stored < 280 || slices.Contains(keys, first) || !slices.Contains(keys, last) {
 		t.Errorf("%d stored, %d refused, %d left\n%s", stored, refused, len(keys), out)
 	}

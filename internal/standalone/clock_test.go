@@ -12,6 +12,7 @@ import (
 
 	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/retention"
+	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/standalone"
 	"github.com/s3cam/s3cam/segment"
 )
@@ -23,8 +24,8 @@ func TestAClockAYearAheadDeletesNothingAlthoughCamerasFollowIt(t *testing.T) {
 	var jump atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(jump.Load())) }
 	now := time.Now().UTC().Truncate(time.Second)
-	footage(t, dir, "door", now.Add(-100*time.Hour), 20, 10*time.Second)
-	footage(t, dir, "door", now.Add(-24*time.Hour), 20, 10*time.Second)
+	s3servertest.Footage(t, dir, "door", now.Add(-100*time.Hour), 20, 10*time.Second, 1880)
+	s3servertest.Footage(t, dir, "door", now.Add(-24*time.Hour), 20, 10*time.Second, 1880)
 	serve := func() running {
 		return start(t, standalone.Config{Engine: &standalone.Engine{Dir: dir}, Now: clock, Metrics: standalone.Metrics{Addr: "127.0.0.1:0"},
 			Retention: standalone.Retention{Default: retention.Limits{Age: 72 * time.Hour}, Interval: 200 * time.Millisecond}})
@@ -41,7 +42,7 @@ func TestAClockAYearAheadDeletesNothingAlthoughCamerasFollowIt(t *testing.T) {
 		before := failed(r)
 		polltest.Until(t, 40*time.Second, "rounds are refused "+when, func() bool { return failed(r) >= before+3 })
 		old := 0
-		for _, key := range keysOf(t, dir) {
+		for _, key := range s3servertest.Keys(t, dir) {
 			if _, at, ok := segment.ParseKey(key); ok && at.Before(now) {
 				old++
 			}
@@ -57,7 +58,7 @@ func TestAClockAYearAheadDeletesNothingAlthoughCamerasFollowIt(t *testing.T) {
 	}
 	r := serve()
 	put(t, store(t, r), segment.Key("door", now))
-	polltest.Until(t, 40*time.Second, "what is older than 72 h is deleted", func() bool { return len(keysOf(t, dir)) == 21 })
+	polltest.Until(t, 40*time.Second, "what is older than 72 h is deleted", func() bool { return len(s3servertest.Keys(t, dir)) == 21 })
 
 	jump.Store(int64(365 * 24 * time.Hour))
 	kept(r, "after the step")
@@ -71,9 +72,9 @@ func TestAClockAYearAheadDeletesNothingAlthoughCamerasFollowIt(t *testing.T) {
 		before := failed(r)
 		return !polltest.Within(2*time.Second, func() bool { return failed(r) > before })
 	})
-	footage(t, dir, "door", now.Add(-100*time.Hour), 5, 10*time.Second)
+	s3servertest.Footage(t, dir, "door", now.Add(-100*time.Hour), 5, 10*time.Second, 1880)
 	polltest.Until(t, 40*time.Second, "limits by days apply again", func() bool {
-		for _, key := range keysOf(t, dir) {
+		for _, key := range s3servertest.Keys(t, dir) {
 			if _, at, ok := segment.ParseKey(key); ok && at.Before(now.Add(-72*time.Hour)) {
 				return false
 			}

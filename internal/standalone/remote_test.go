@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/s3cam/s3cam/internal/retention"
+	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/standalone"
 	"github.com/s3cam/s3cam/s3"
 )
@@ -67,9 +68,9 @@ func TestRequestsToDeleteFromAnExternalStore(t *testing.T) {
 			dir := t.TempDir()
 			now := time.Now().UTC()
 			for i := range cameras {
-				footage(t, dir, fmt.Sprintf("cam%03d", i), now.Add(-50*time.Hour), segments, 3*time.Second)
+				s3servertest.Footage(t, dir, fmt.Sprintf("cam%03d", i), now.Add(-50*time.Hour), segments, 3*time.Second, 1880)
 			}
-			footage(t, dir, "cam000", now, 1, time.Second)
+			s3servertest.Footage(t, dir, "cam000", now, 1, time.Second, 1880)
 			r := start(t, standalone.Config{Engine: &standalone.Engine{Dir: dir, Volatile: true}})
 			c := clientOf(t, r, tt.transport)
 			cfg, err := standalone.KeeperConfig(t.TempDir(), standalone.Retention{Default: retention.Limits{Age: 48 * time.Hour}}, standalone.RemoteBucket{Client: c})
@@ -88,7 +89,7 @@ func TestRequestsToDeleteFromAnExternalStore(t *testing.T) {
 			rep, err := k.Round(t.Context(), retention.Options{})
 			n := int(c.Stats().Requests)
 			t.Logf("%d segments by %d requests in %v", rep.Total.Segments, n, time.Since(began).Round(time.Millisecond))
-			if err != nil || int(rep.Total.Segments) != cameras*segments || len(keysOf(t, dir)) != 1 {
+			if err != nil || int(rep.Total.Segments) != cameras*segments || len(s3servertest.Keys(t, dir)) != 1 {
 				t.Errorf("%v: deleted %+v", err, rep.Total)
 			}
 			if n > tt.most+10 {
@@ -100,20 +101,20 @@ func TestRequestsToDeleteFromAnExternalStore(t *testing.T) {
 
 func TestAnExternalStoreThatAsksForAPauseGetsOne(t *testing.T) {
 	dir := t.TempDir()
-	footage(t, dir, "door", time.Now().Add(-100*time.Hour), 10, 10*time.Second)
+	s3servertest.Footage(t, dir, "door", time.Now().Add(-100*time.Hour), 10, 10*time.Second, 1880)
 	r := start(t, standalone.Config{Engine: &standalone.Engine{Dir: dir, Volatile: true}})
 	c := clientOf(t, r, notDeleting(503, "SlowDown"))
-	removed, done, err := standalone.RemoteBucket{Client: c}.DeleteKeys(t.Context(), keysOf(t, dir))
-	if !errors.Is(err, retention.ErrBusy) || !errors.Is(err, s3.ErrThrottled) || removed != 0 || done != 0 || len(keysOf(t, dir)) != 10 {
+	removed, done, err := standalone.RemoteBucket{Client: c}.DeleteKeys(t.Context(), s3servertest.Keys(t, dir))
+	if !errors.Is(err, retention.ErrBusy) || !errors.Is(err, s3.ErrThrottled) || removed != 0 || done != 0 || len(s3servertest.Keys(t, dir)) != 10 {
 		t.Errorf("%d, %d, %v", removed, done, err)
 	}
 }
 
 func TestAnExternalStoreRefusesSingleSegments(t *testing.T) {
 	dir := t.TempDir()
-	footage(t, dir, "door", time.Now().Add(-100*time.Hour), 4, 10*time.Second)
+	s3servertest.Footage(t, dir, "door", time.Now().Add(-100*time.Hour), 4, 10*time.Second, 1880)
 	r := start(t, standalone.Config{Engine: &standalone.Engine{Dir: dir, Volatile: true}})
-	keys := keysOf(t, dir)
+	keys := s3servertest.Keys(t, dir)
 	answer := func(codes ...string) transportFunc {
 		return func(q *http.Request) (*http.Response, error) {
 			io.Copy(io.Discard, q.Body)

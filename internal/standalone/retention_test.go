@@ -15,40 +15,11 @@ import (
 	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/retention"
 	"github.com/s3cam/s3cam/internal/s3server"
+	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/standalone"
 	"github.com/s3cam/s3cam/s3"
 	"github.com/s3cam/s3cam/segment"
 )
-
-// footage writes segments into a data directory that no server has.
-func footage(t *testing.T, dir, camera string, from time.Time, n int, step time.Duration) {
-	t.Helper()
-	for i := range n {
-		path := filepath.Join(dir, "video", segment.Key(camera, from.Add(time.Duration(i)*step)))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, make([]byte, 1880), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func keysOf(t *testing.T, dir string) []string {
-	t.Helper()
-	b, err := s3server.OpenBucket(dir, "video")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var keys []string
-	if err := b.ListKeys(t.Context(), "", "", func(key []byte) bool {
-		keys = append(keys, string(key))
-		return true
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return keys
-}
 
 func writeJSON(t *testing.T, path string, v any) {
 	t.Helper()
@@ -66,8 +37,8 @@ func TestServeDeletesByItsLimitsButNotWhatIsHeld(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	old := now.Add(-100 * time.Hour)
 	for _, camera := range []string{"door", "yard/a", "vault"} {
-		footage(t, dir, camera, old, 50, 10*time.Second)
-		footage(t, dir, camera, now.Add(-50*time.Second), 5, 10*time.Second)
+		s3servertest.Footage(t, dir, camera, old, 50, 10*time.Second, 1880)
+		s3servertest.Footage(t, dir, camera, now.Add(-50*time.Second), 5, 10*time.Second, 1880)
 	}
 	forever := 0.0
 	writeJSON(t, filepath.Join(dir, retention.RulesFile), retention.Rules{Cameras: map[string]retention.Rule{"vault": {Days: &forever}}})
@@ -78,7 +49,7 @@ func TestServeDeletesByItsLimitsButNotWhatIsHeld(t *testing.T) {
 		Retention: standalone.Retention{Default: retention.Limits{Age: 72 * time.Hour}, Interval: time.Second}})
 	want := 1 + 5 + (5 + 13) + 55 // notes; door; yard with 30 s before the hold; vault
 	var keys []string
-	polltest.Within(40*time.Second, func() bool { keys = keysOf(t, dir); return len(keys) == want })
+	polltest.Within(40*time.Second, func() bool { keys = s3servertest.Keys(t, dir); return len(keys) == want })
 	if len(keys) != want || !slices.Contains(keys, "door/notes.txt") {
 		t.Fatalf("%d keys left, want %d", len(keys), want)
 	}
@@ -104,8 +75,8 @@ func TestServeDeletesByItsLimitsButNotWhatIsHeld(t *testing.T) {
 func TestOlderHoldsThanThereWereDeleteNothing(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
 	now := time.Now().UTC()
-	footage(t, dir, "door", now.Add(-100*time.Hour), 50, 10*time.Second)
-	footage(t, dir, "door", now.Add(-20*time.Second), 2, 10*time.Second)
+	s3servertest.Footage(t, dir, "door", now.Add(-100*time.Hour), 50, 10*time.Second, 1880)
+	s3servertest.Footage(t, dir, "door", now.Add(-20*time.Second), 2, 10*time.Second, 1880)
 	b, err := s3server.OpenBucket(dir, "video")
 	if err != nil {
 		t.Fatal(err)
@@ -144,13 +115,13 @@ func TestOlderHoldsThanThereWereDeleteNothing(t *testing.T) {
 
 func TestServeWithNoRetentionDeletesNothing(t *testing.T) {
 	dir := t.TempDir()
-	footage(t, dir, "door", time.Now().Add(-100*time.Hour), 10, 10*time.Second)
+	s3servertest.Footage(t, dir, "door", time.Now().Add(-100*time.Hour), 10, 10*time.Second, 1880)
 	days := 1.0
 	writeJSON(t, filepath.Join(dir, retention.RulesFile), retention.Rules{Cameras: map[string]retention.Rule{"*": {Days: &days}}})
 	r := start(t, standalone.Config{Engine: &standalone.Engine{Dir: dir}, Retention: standalone.Retention{Off: true, Interval: 10 * time.Millisecond}})
 	put(t, store(t, r), segment.Key("door", time.Now()))
 	get(t, r.Web+"/cameras")
-	if n := len(keysOf(t, dir)); n != 11 {
+	if n := len(s3servertest.Keys(t, dir)); n != 11 {
 		t.Errorf("%d left", n)
 	}
 	// Nothing would have been deleted so soon anyway: there must be nobody who will.
@@ -178,8 +149,8 @@ func TestHoldsDoNotEndWithTheirFile(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now().UTC()
 	old := now.Add(-100 * time.Hour)
-	footage(t, dir, "door", old, 20, 10*time.Second)
-	footage(t, dir, "door", now.Add(-50*time.Second), 5, 10*time.Second)
+	s3servertest.Footage(t, dir, "door", old, 20, 10*time.Second, 1880)
+	s3servertest.Footage(t, dir, "door", now.Add(-50*time.Second), 5, 10*time.Second, 1880)
 	file := filepath.Join(dir, retention.HoldsFile)
 	writeJSON(t, file, retention.Holds{Holds: []retention.Hold{{Camera: "*", Start: old, End: now}}})
 	bucket, err := s3server.OpenBucket(dir, s3server.DefaultBucket)
@@ -204,7 +175,7 @@ func TestHoldsDoNotEndWithTheirFile(t *testing.T) {
 		}
 		return err != nil
 	})
-	if rep, err := k.Round(t.Context(), retention.Options{}); err == nil || rep.Total.Segments != 0 || len(keysOf(t, dir)) != 25 {
+	if rep, err := k.Round(t.Context(), retention.Options{}); err == nil || rep.Total.Segments != 0 || len(s3servertest.Keys(t, dir)) != 25 {
 		t.Errorf("a round: %v, %d deleted", err, rep.Total.Segments)
 	}
 }
@@ -214,8 +185,8 @@ func TestRetentionOfAnExternalStore(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now().UTC()
 	old := now.Add(-100 * time.Hour)
-	footage(t, dir, "door", old, 250, 10*time.Second)
-	footage(t, dir, "door", now.Add(-50*time.Second), 5, 10*time.Second)
+	s3servertest.Footage(t, dir, "door", old, 250, 10*time.Second, 1880)
+	s3servertest.Footage(t, dir, "door", now.Add(-50*time.Second), 5, 10*time.Second, 1880)
 	r := start(t, standalone.Config{Engine: &standalone.Engine{Dir: dir}})
 	stateDir := t.TempDir()
 	writeJSON(t, filepath.Join(stateDir, retention.HoldsFile), retention.Holds{Holds: []retention.Hold{{Camera: "door", Start: old.Add(500 * time.Second), End: old.Add(600 * time.Second)}}})
@@ -230,7 +201,7 @@ func TestRetentionOfAnExternalStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	rep, err := k.Round(t.Context(), retention.Options{})
-	left := len(keysOf(t, dir))
+	left := len(s3servertest.Keys(t, dir))
 	if err != nil || left != 5+13 && left != 5+14 || int(rep.Total.Segments) != 255-left {
 		t.Errorf("%v: deleted %+v, %d left", err, rep.Total, left)
 	}
