@@ -3,13 +3,9 @@
 package agent_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,204 +18,7 @@ import (
 	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3server/s3servertest"
 	"github.com/s3cam/s3cam/internal/wire"
-	"github.com/s3cam/s3cam/mpegts"
 )
-
-// daemon is an agent that listens on a socket, in this process.
-type daemon struct {
-	t      testing.TB
-	socket string
-	stop   context.CancelFunc
-	ended  chan error
-	logged lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func start(t testing.TB, settings ...string) *daemon {
-	t.Helper()
-	d := &daemon{t: t, socket: filepath.Join(t.TempDir(), "agent.sock"), ended: make(chan error, 1)}
-	cfg, err := agent.Load(append([]string{"--socket", d.socket, "--log-level", "debug", "--drain", "5s", "--keep-text"}, settings...), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := agent.New(cfg, agent.Options{Logger: agent.NewLogger(&cfg, &d.logged)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	d.stop = stop
-	go func() { d.ended <- a.Run(ctx, nil) }()
-	t.Cleanup(func() {
-		stop()
-		if err, ok := <-d.ended; ok && err != nil {
-			t.Errorf("Run: %v", err)
-		}
-		if t.Failed() {
-			t.Log(d.logged.String())
-		}
-	})
-	return d
-}
-
-// end stops the agent and returns what Run did.
-func (d *daemon) end() error {
-	d.stop()
-	err := <-d.ended
-	close(d.ended)
-	return err
-}
-
-// firmware is the other end of a connection.
-type firmware struct {
-	t   testing.TB
-	nc  net.Conn
-	in  *wire.Reader
-	buf []byte
-}
-
-func (d *daemon) connect() *firmware {
-	d.t.Helper()
-	var nc net.Conn
-	polltest.Until(d.t, 10*time.Second, "the agent listens", func() (ok bool) {
-		var err error
-		nc, err = net.Dial("unix", d.socket)
-		return err == nil
-	})
-	f := &firmware{t: d.t, nc: nc, in: wire.NewReplyReader(nc)}
-	d.t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(30 * time.Second))
-	return f
-}
-
-func (f *firmware) send(b []byte, err error) {
-	f.t.Helper()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if _, err := f.nc.Write(b); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-func (f *firmware) hello(c wire.Config) {
-	f.t.Helper()
-	f.send(wire.AppendHello(nil, wire.Hello{PID: 7, Client: "test"}))
-	f.send(wire.AppendConfig(nil, c))
-}
-
-// next returns the next message of a type, past others, or fails.
-func (f *firmware) next(types ...wire.Type) wire.Message {
-	f.t.Helper()
-	for {
-		m, err := f.in.Next()
-		if err != nil {
-			f.t.Fatalf("waiting for %v: %v", types, err)
-		}
-		if slices.Contains(types, m.Type) {
-			m.Payload = bytes.Clone(m.Payload)
-			return m
-		}
-		if m.Type == wire.TypeError {
-			code, text, _ := wire.ParseError(m.Payload)
-			f.t.Fatalf("ERROR %d: %s", code, text)
-		}
-	}
-}
-
-func (f *firmware) video(pts time.Duration, lost int, parts ...[]byte) {
-	f.t.Helper()
-	f.send(wire.AppendMedia(f.buf[:0], wire.TypeVideo, pts, lost, parts...))
-}
-
-func (f *firmware) closed(drain time.Duration) wire.Counters {
-	f.t.Helper()
-	f.send(wire.AppendClose(nil, drain), nil)
-	c, err := wire.ParseCounters(f.next(wire.TypeClosed).Payload)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if _, err := f.in.Next(); err != io.EOF {
-		f.t.Errorf("after CLOSED: %v, want the end", err)
-	}
-	return c
-}
-
-// stream is a made-up camera: 25 pictures a second, an IDR every second, each picture tells its number.
-func stream(seconds int) (units [][]byte) {
-	sps := []byte{0, 0, 0, 1, 0x67, 0x42, 0xC0, 0x1E, 0xDA, 0x02, 0x80, 0xBF, 0xE5, 0xC0, 0x44, 0, 0, 3, 0, 4, 0, 0, 3, 0, 0xCA, 0x3C, 0x58, 0xBA, 0x80}
-	pps := []byte{0, 0, 0, 1, 0x68, 0xCE, 0x0F, 0x2C, 0x80}
-	for i := range seconds * 25 {
-		slice := []byte{0, 0, 0, 1, 0x41, 0x9A}
-		var u []byte
-		if i%25 == 0 {
-			slice = []byte{0, 0, 0, 1, 0x65, 0x88}
-			u = append(append(u, sps...), pps...)
-		}
-		u = append(u, slice...)
-		u = fmt.Appendf(u, "picture %06d;", i)
-		u = append(u, bytes.Repeat([]byte{0x5A}, 400)...)
-		units = append(units, u)
-	}
-	return units
-}
-
-// pictures reads the numbers back out of everything that a bucket holds.
-func pictures(t testing.TB, b *s3servertest.Bucket, prefix string) (numbers []int, keys []string) {
-	t.Helper()
-	err := b.List(t.Context(), prefix, "", 0, func(key []byte, _ int64) bool { keys = append(keys, string(key)); return true })
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range keys {
-		data, err := b.ReadRange(t.Context(), key, 0, 1<<20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d := mpegts.NewDemuxer(bytes.NewReader(data))
-		for {
-			u, err := d.Next()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, rest, ok := bytes.Cut(u.Data, []byte("picture ")); ok {
-				var n int
-				fmt.Sscanf(string(rest), "%06d", &n)
-				numbers = append(numbers, n)
-			}
-		}
-	}
-	return numbers, keys
-}
-
-func into(b *s3servertest.Bucket) []string {
-	return []string{"--endpoint", b.URL, "--region", b.Region, "--bucket", b.Name(), "--access-key", b.AccessKey, "--secret-key", b.SecretKey, "--segment", "1s"}
-}
-
-func count(n int) (all []int) {
-	for i := range n {
-		all = append(all, i)
-	}
-	return all
-}
 
 func TestFirmwareRecords(t *testing.T) {
 	units := stream(4)
@@ -246,9 +45,7 @@ func TestFirmwareRecords(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := s3servertest.New(t)
 			f := start(t, into(b)...).connect()
-			f.hello(wire.Config{Prefix: "/door/"})
-			f.next(wire.TypeReady)
-			f.send(wire.AppendStart(nil), nil)
+			f.record(wire.Config{Prefix: "/door/"})
 			for i, u := range units {
 				tt.feed(f, i, u, time.Duration(i)*40*time.Millisecond)
 			}
@@ -270,9 +67,7 @@ func TestNothingIsUploadedBeforeStart(t *testing.T) {
 	f.hello(wire.Config{Prefix: "cam"})
 	f.next(wire.TypeReady)
 	units := stream(3)
-	for i, u := range units {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.videos(units)
 	for {
 		c, err := wire.ParseCounters(f.next(wire.TypeCounters).Payload)
 		if err != nil {
@@ -295,9 +90,7 @@ func TestNothingIsUploadedBeforeStart(t *testing.T) {
 func TestLostPicturesCostTheRestOfTheGOP(t *testing.T) {
 	b := s3servertest.New(t)
 	f := start(t, into(b)...).connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
+	f.record(wire.Config{Prefix: "cam"})
 	units := stream(3)
 	for i, u := range units {
 		switch {
@@ -354,21 +147,15 @@ func TestFirmwareThatDiesComesBackToItsCamera(t *testing.T) {
 	d := start(t, into(b)...)
 	units := stream(6)
 	f := d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
-	for i, u := range units[:60] {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.record(wire.Config{Prefix: "cam"})
+	f.videos(units[:60])
 	f.nc.Close() // without CLOSE
 	polltest.Until(t, 10*time.Second, "the 60 pictures of the firmware that died are stored", func() bool {
 		got, _ := pictures(t, b, "")
 		return len(got) == 60
 	})
 	f = d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
+	f.record(wire.Config{Prefix: "cam"})
 	for i, u := range units[100:] { // begins with an IDR; its clock too begins anew
 		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
 	}
@@ -401,9 +188,7 @@ func TestAConnectionThatStandsStillLosesItsCamera(t *testing.T) {
 				t.Error("the old connection goes on")
 			}
 			f.send(wire.AppendStart(nil), nil)
-			for i, u := range stream(2) {
-				f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-			}
+			f.videos(stream(2))
 			if c := f.closed(10 * time.Second); c.StoredFrames != 50 {
 				t.Errorf("CLOSED = %+v, want 50 stored", c)
 			}
@@ -416,9 +201,7 @@ func TestACameraInUseIsNotTakenOver(t *testing.T) {
 	b := s3servertest.New(t)
 	d := start(t, into(b)...)
 	first := d.connect()
-	first.hello(wire.Config{Prefix: "cam"})
-	first.next(wire.TypeReady)
-	first.send(wire.AppendStart(nil), nil)
+	first.record(wire.Config{Prefix: "cam"})
 	units, sent := stream(60), 0
 	send := func() {
 		first.video(time.Duration(sent)*40*time.Millisecond, 0, units[sent])
@@ -475,9 +258,7 @@ func TestTwoCamerasWithCredentialsOfTheirOwn(t *testing.T) {
 		f.send(wire.AppendTags(nil, "camera="+name))
 		f.send(wire.AppendStart(nil), nil)
 		feeding.Go(func() {
-			for i, u := range units {
-				f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-			}
+			f.videos(units)
 			if c := f.closed(10 * time.Second); c.StoredFrames != uint64(len(units)) {
 				t.Errorf("%s: CLOSED = %+v", name, c)
 			}
@@ -495,12 +276,8 @@ func TestStatus(t *testing.T) {
 	b := s3servertest.New(t)
 	d := start(t, into(b)...)
 	f := d.connect()
-	f.hello(wire.Config{Prefix: "cam", Camera: "front"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
-	for i, u := range stream(2) {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.record(wire.Config{Prefix: "cam", Camera: "front"})
+	f.videos(stream(2))
 	f.send(wire.AppendFlush(nil), nil)
 	for {
 		if c, _ := wire.ParseCounters(f.next(wire.TypeCounters).Payload); c.StoredFrames == 50 {
@@ -539,13 +316,9 @@ func TestStoppingDrains(t *testing.T) {
 	b := s3servertest.New(t)
 	d := start(t, into(b)...)
 	f := d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
+	f.record(wire.Config{Prefix: "cam"})
 	units := stream(2)
-	for i, u := range units {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.videos(units)
 	f.send(wire.AppendStatus(nil), nil)
 	f.next(wire.TypeStatusText) // everything before it has been read
 	if err := d.end(); err != nil {
@@ -593,16 +366,12 @@ func TestRecordingGoesOnWithoutASpool(t *testing.T) {
 	b := s3servertest.New(t)
 	d := start(t, append(into(b), "--spool-dir", filepath.Join(t.TempDir(), "no", "card"))...)
 	f := d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
+	f.record(wire.Config{Prefix: "cam"})
 	var text strings.Builder
 	if err := agent.AskStatus(t.Context(), d.socket, false, &text); !errors.Is(err, agent.ErrUnhealthy) || !strings.Contains(text.String(), "no spool: ") {
 		t.Errorf("status says %v:\n%s", err, text.String())
 	}
-	for i, u := range stream(2) {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.videos(stream(2))
 	if c := f.closed(10 * time.Second); c.StoredFrames != 50 {
 		t.Errorf("CLOSED = %+v, want 50 stored", c)
 	}

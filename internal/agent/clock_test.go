@@ -41,9 +41,7 @@ func TestNoCameraStoresUnderAWrongTime(t *testing.T) {
 				all = append(all, f)
 			}
 			for _, f := range all {
-				for i, u := range stream(2) {
-					f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-				}
+				f.videos(stream(2))
 				f.send(wire.AppendStart(nil), nil)
 				if c := f.closed(10 * time.Second); c.StoredFrames != 50 {
 					t.Errorf("CLOSED = %+v, want 50 stored", c)

@@ -23,13 +23,9 @@ func TestAStoppingAgentKeepsTheConnectionUntilAllIsStored(t *testing.T) {
 	b := s3servertest.New(t)
 	d := start(t, into(b)...)
 	f := d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
+	f.record(wire.Config{Prefix: "cam"})
 	units := stream(3)
-	for i, u := range units {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.videos(units)
 	f.send(wire.AppendStatus(nil), nil)
 	f.next(wire.TypeStatusText) // everything before it has been read
 	d.stop()
@@ -70,13 +66,9 @@ func TestAStoppingAgentReportsWhatItCouldNotStore(t *testing.T) {
 	d := start(t, "--endpoint", silentServer(t), "--bucket", "bucket", "--region", "r", "--access-key", "a", "--secret-key", "b",
 		"--segment", "1s", "--drain", "1s")
 	f := d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
+	f.record(wire.Config{Prefix: "cam"})
 	units := stream(2)
-	for i, u := range units {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.videos(units)
 	f.send(wire.AppendStatus(nil), nil)
 	f.next(wire.TypeStatusText)
 	d.stop()
@@ -132,12 +124,8 @@ func TestTheSecondSignalEndsTheDrain(t *testing.T) {
 	now, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- a.Run(ctx, now) }()
 	f := d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
-	for i, u := range stream(1) {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.record(wire.Config{Prefix: "cam"})
+	f.videos(stream(1))
 	f.send(wire.AppendStatus(nil), nil)
 	f.next(wire.TypeStatusText)
 	stop()
@@ -159,22 +147,14 @@ func TestFirmwareThatClosedComesBackToItsCamera(t *testing.T) {
 	d := start(t, append(into(b), "--endpoint", out.url)...)
 	units := stream(6)
 	f := d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
-	for i, u := range units[:75] {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.record(wire.Config{Prefix: "cam"})
+	f.videos(units[:75])
 	if c := f.closed(100 * time.Millisecond); c.PendingSegments == 0 || c.StoredFrames != 0 {
 		t.Fatalf("CLOSED = %+v, want all pending: nothing can be stored", c)
 	}
 	f = d.connect()
-	f.hello(wire.Config{Prefix: "cam"})
-	f.next(wire.TypeReady)
-	f.send(wire.AppendStart(nil), nil)
-	for i, u := range units[75:] {
-		f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-	}
+	f.record(wire.Config{Prefix: "cam"})
+	f.videos(units[75:])
 	out.open()
 	f.closed(20 * time.Second)
 	if got, keys := pictures(t, b, ""); !slices.Equal(got, count(len(units))) {
@@ -231,12 +211,8 @@ func TestComingBackWhileBeingGivenUp(t *testing.T) {
 	units := stream(1)
 	for round := range 30 {
 		f := d.connect()
-		f.hello(wire.Config{Prefix: "cam"})
-		f.next(wire.TypeReady)
-		f.send(wire.AppendStart(nil), nil)
-		for i, u := range units {
-			f.video(time.Duration(i)*40*time.Millisecond, 0, u)
-		}
+		f.record(wire.Config{Prefix: "cam"})
+		f.videos(units)
 		if c := f.closed(5 * time.Second); c.VideoFrames != uint64(len(units)) {
 			t.Fatalf("round %d: CLOSED = %+v, want %d pictures taken", round, c, len(units))
 		}
