@@ -84,6 +84,41 @@ describe('where the API makes no clips', { concurrency: 1 }, () => {
     assert.equal(stderr, '');
   });
 
+  test('a large one goes to the disk as it comes, and one that fails leaves nothing there', async (t) => {
+    const page = await opened(t, { expected: /request|console/ });
+    await page.evaluate(() => {
+      const disk = window.disk = { name: '', bytes: 0, end: '' };
+      window.showSaveFilePicker = async ({ suggestedName }) => {
+        Object.assign(disk, { name: suggestedName, bytes: 0, end: '' });
+        return { createWritable: async () => ({
+          write: async (part) => { disk.bytes += part.length; },
+          close: async () => { disk.end = 'closed'; },
+          abort: async () => { disk.end = 'aborted'; },
+        }) };
+      };
+    });
+    let stored = 0;
+    await page.route(/coverage\?.*resolution=exact&start/, async (route) => { // what a longer piece would say
+      const reply = await route.fetch();
+      const json = await reply.json();
+      stored = json.ranges.reduce((sum, r) => sum + r.bytes, 0);
+      json.ranges[0].bytes += 400e6;
+      await route.fulfill({ response: reply, json });
+    });
+    await mark(page);
+    await until('what it would hold', async () => /40\d\.\d MB/.test(await page.locator('.own-clip .detail').textContent()));
+    await page.getByRole('button', { name: 'Save as TS' }).click();
+    await page.getByText(/^Saved, 0\.\d MB/).waitFor();
+    const disk = () => page.evaluate(() => window.disk);
+    const { name, bytes, end } = await disk();
+    assert.match(name, /^门-gate_2024-02-29T12-00-0[369]Z_\d+s\.ts$/);
+    assert.deepEqual([bytes, end], [stored, 'closed'], 'every byte that the store has of these segments');
+    await page.route(/segments\/.*12\/00\/15\.ts/, (route) => route.abort('connectionrefused'));
+    await page.getByRole('button', { name: 'Save as TS' }).click();
+    await page.getByText('could not be had, so no file was saved').waitFor({ timeout: 30_000 });
+    assert.equal((await disk()).end, 'aborted');
+  });
+
   test('it can be called off', async (t) => {
     const page = await opened(t);
     await mark(page);
