@@ -106,7 +106,7 @@ describe('where a stretch ends', { concurrency: 1 }, () => {
     await to(page, seam - 40 * second);
     await page.getByLabel('Speed').selectOption('16');
     const ms = await still(t, page, () => past(page, later + 10 * second)); // what is recorded ends at 8 minutes after the seam
-    assert.ok(ms < 1000, `a picture stood for ${Math.round(ms)} ms`);
+    assert.ok(ms < 2000, `a picture stood for ${Math.round(ms)} ms`);
     assert.ok(secondsOf(await shownTime(page)) < later + 2 * minute);
   });
 
