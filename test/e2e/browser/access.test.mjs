@@ -348,6 +348,7 @@ describe('a link', { concurrency: 2 }, () => {
     await server.cli(['token', 'keys', '--new', '--id', 'short']);
     const token = await server.token('--camera', 'gate', '--key', 'short');
     const good = await server.token('--camera', 'yard/north', '--key', 'short');
+    await until('the server knows the key', async () => (await fetch(`${it.url}/cameras`, { headers: { Authorization: `Bearer ${good}` } })).ok);
     const page = await visit(it, t, `${it.url}/#/live/gate?token=${token.slice(0, -9)}`, { expected: stranger });
     await page.getByRole('heading', { name: 'This link is not valid' }).waitFor();
     await pictures(page, 'refused');
