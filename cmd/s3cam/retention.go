@@ -57,8 +57,9 @@ func (retentionRunCmd) Help() string {
 	return `Applies the limits of the flags, of s3cam retention set and the holds once, as serve does all the time. Give the limits of the server
 (S3CAM_RETENTION_DAYS and the like do for both). It works beside a running server.
 
-Exit code 1 and ErrClock's message mean that the newest footage is days older than the clock says: then limits by days are not applied,
-since a wrong clock would delete everything. If the clock is right and nothing was recorded for days, add --force.
+Exit code 1 and a message about the clock mean that it has jumped ahead, or that the newest footage is days older than it says: then limits
+by days are not applied, since a wrong clock would delete everything. If the clock is right, add --force. With --s3-url, --apply wants the
+directory of the server's --state, where the holds are.
 
 Examples:
   s3cam retention --dry-run --retention-days 30
@@ -91,7 +92,7 @@ func (c *retentionRunCmd) Run(ctx context.Context, g *globals) error {
 	case ctx.Err() != nil:
 		return interrupted()
 	case errors.Is(err, retention.ErrClock):
-		return hint.With(err, "correct the clock; if it is right and nothing was recorded for days, add --force")
+		return hint.With(err, "correct the clock; if it is right, add --force")
 	}
 	return err
 }
