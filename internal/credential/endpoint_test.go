@@ -5,19 +5,12 @@ package credential_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -26,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/credential"
 )
 
@@ -35,60 +29,10 @@ const (
 	alias = "cams-device"
 )
 
-// authority makes certificates. The clock of synctest begins in 2000.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-var (
-	validFrom  = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
-	validUntil = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
-)
-
-func newAuthority(t testing.TB, name string) *authority {
-	a := &authority{}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: validFrom, NotAfter: validUntil,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	a.key = newKey(t)
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-func (a *authority) pool() *x509.CertPool {
-	p := x509.NewCertPool()
-	p.AddCert(a.cert)
-	return p
-}
-
 // issue makes a certificate for a name, which is a host's and a device's alike.
-func (a *authority) issue(t testing.TB, name string, from, until time.Time) (cert, key []byte) {
-	k := newKey(t)
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: from,
-		NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &k.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kder, err := x509.MarshalECPrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: kder})
+func issue(a *certtest.Authority, name string, from, until time.Time) (cert, key []byte) {
+	p := a.Issue(certtest.Leaf{Name: name, Hosts: []string{name}, From: from, Until: until})
+	return p.CertPEM, p.KeyPEM
 }
 
 // answer is what the endpoint says; the zero value is a set of credentials for an hour.
@@ -106,7 +50,7 @@ type answer struct {
 // checks each request. It answers with what is queued, and with good credentials when nothing is.
 type endpoint struct {
 	t              *testing.T
-	devices, hosts *authority
+	devices, hosts *certtest.Authority
 	thing          string
 	certFile       string
 	keyFile        string
@@ -143,18 +87,18 @@ func (s *safeBuffer) String() string {
 
 // newEndpoint starts one on l, with certificates of its own.
 func newEndpoint(t *testing.T, l net.Listener) *endpoint {
-	e := &endpoint{t: t, devices: newAuthority(t, "devices"), hosts: newAuthority(t, "hosts"), thing: thing, listener: l}
+	e := &endpoint{t: t, devices: certtest.New(t, "devices"), hosts: certtest.New(t, "hosts"), thing: thing, listener: l}
 	dir := t.TempDir()
 	e.certFile, e.keyFile = filepath.Join(dir, "device.pem"), filepath.Join(dir, "device.key")
 	e.provision(e.devices, "device 1")
-	e.serve(host, validFrom, validUntil)
+	e.serve(host, certtest.From(), certtest.Until())
 	t.Cleanup(func() { hides(t, "the log", e.logs.String()) })
 	return e
 }
 
 // provision gives the device another certificate.
-func (e *endpoint) provision(a *authority, name string) {
-	cert, key := a.issue(e.t, name, validFrom, validUntil)
+func (e *endpoint) provision(a *certtest.Authority, name string) {
+	cert, key := issue(a, name, certtest.From(), certtest.Until())
 	for file, b := range map[string][]byte{e.certFile: cert, e.keyFile: key} {
 		if err := os.WriteFile(file, b, 0o600); err != nil {
 			e.t.Fatal(err)
@@ -164,12 +108,12 @@ func (e *endpoint) provision(a *authority, name string) {
 
 // serve starts the server with a certificate for a name.
 func (e *endpoint) serve(name string, from, until time.Time) {
-	cert, key := e.hosts.issue(e.t, name, from, until)
+	cert, key := issue(e.hosts, name, from, until)
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	cfg := &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: e.devices.pool(),
+	cfg := &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: e.devices.Pool(),
 		SessionTicketsDisabled: true, // a write that nobody waits for blocks a pipe
 		GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 			if h.ServerName != host {
@@ -275,7 +219,7 @@ func (e *endpoint) lastDevice() string {
 
 // config is that of the device; dial connects to the endpoint.
 func (e *endpoint) config(dial func(ctx context.Context) (net.Conn, error)) credential.IoTConfig {
-	return credential.IoTConfig{Endpoint: host, ThingName: thing, RoleAlias: alias, CertFile: e.certFile, KeyFile: e.keyFile, RootCAs: e.hosts.pool(),
+	return credential.IoTConfig{Endpoint: host, ThingName: thing, RoleAlias: alias, CertFile: e.certFile, KeyFile: e.keyFile, RootCAs: e.hosts.Pool(),
 		Logger: slog.New(slog.NewTextHandler(&e.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			e.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/credential"
 	"github.com/s3cam/s3cam/internal/polltest"
 )
@@ -82,15 +83,15 @@ func TestConnectionErrorsSayWhatHelps(t *testing.T) {
 		setup func(e *endpoint, cfg *credential.IoTConfig)
 		want  string
 	}{
-		{"an endpoint of another authority", func(e *endpoint, cfg *credential.IoTConfig) { cfg.RootCAs = newAuthority(t, "other").pool() }, "Amazon Root CA 1"},
+		{"an endpoint of another authority", func(e *endpoint, cfg *credential.IoTConfig) { cfg.RootCAs = certtest.New(t, "other").Pool() }, "Amazon Root CA 1"},
 		{"a clock beyond the certificate", func(e *endpoint, cfg *credential.IoTConfig) {
-			cfg.Now = func() time.Time { return validUntil.Add(time.Hour) }
+			cfg.Now = func() time.Time { return certtest.Until().Add(time.Hour) }
 		}, "clock right"},
 		{"a clock before the certificate", func(e *endpoint, cfg *credential.IoTConfig) { cfg.Now = func() time.Time { return time.Unix(100, 0) } }, "clock right"},
-		{"a device of another authority", func(e *endpoint, cfg *credential.IoTConfig) { e.provision(newAuthority(t, "other"), "stranger") }, "registered and active"},
+		{"a device of another authority", func(e *endpoint, cfg *credential.IoTConfig) { e.provision(certtest.New(t, "other"), "stranger") }, "registered and active"},
 		{"no certificate", func(e *endpoint, cfg *credential.IoTConfig) { os.Remove(e.certFile) }, "certificate and key of the device"},
 		{"a key of another certificate", func(e *endpoint, cfg *credential.IoTConfig) {
-			_, key := e.devices.issue(t, "device 2", validFrom, validUntil)
+			_, key := issue(e.devices, "device 2", certtest.From(), certtest.Until())
 			_ = os.WriteFile(e.keyFile, key, 0o600)
 		}, "certificate and key of the device"},
 		{"no route", func(e *endpoint, cfg *credential.IoTConfig) {
@@ -138,7 +139,7 @@ func TestTheEndpointMustBeTheOneOfTheConfiguration(t *testing.T) {
 	if e.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	e.serve("other.credentials.iot.eu-west-1.amazonaws.com", validFrom, validUntil)
+	e.serve("other.credentials.iot.eu-west-1.amazonaws.com", certtest.From(), certtest.Until())
 	p := newIoT(t, e.config(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", e.listener.Addr().String())
 	}))

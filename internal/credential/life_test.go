@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/credential"
 )
 
@@ -348,7 +349,7 @@ func TestANewCertificateIsUsedForTheNextExchange(t *testing.T) {
 			}
 		}
 		exchange("device 1")
-		cert, key := e.devices.issue(t, "device 2", validFrom, validUntil)
+		cert, key := issue(e.devices, "device 2", certtest.From(), certtest.Until())
 		for _, step := range []struct {
 			file string
 			b    []byte

@@ -4,16 +4,11 @@ package http1_test
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -23,37 +18,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/http1"
 	"github.com/s3cam/s3cam/internal/polltest"
 )
 
-// testCertificate makes a certificate for 127.0.0.1.
+// testCertificate makes a certificate for 127.0.0.1, which vouches for itself.
 func testCertificate(tb testing.TB) tls.Certificate {
-	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+	return certtest.New(tb, "nobody").Issue(certtest.Leaf{SelfSigned: true}).Certificate
 }
 
-func poolOf(c tls.Certificate) *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(c.Leaf)
-	return pool
-}
+func poolOf(c tls.Certificate) *x509.CertPool { return certtest.PoolOf(c.Leaf) }
 
 // answerTLS is a TLS server that answers every request with 200.
 func answerTLS(tb testing.TB, certificate tls.Certificate) *server {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/s3put"
 	"github.com/s3cam/s3cam/internal/sigv4"
 )
@@ -92,7 +93,7 @@ func TestAllocationBudget(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector changes allocations")
 	}
-	authority := newCA(t)
+	authority := certtest.New(t, "test root")
 	data := randomBytes(segmentSize)
 	cred := sigv4.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey, SessionToken: sigv4.Secret(bytes.Repeat([]byte("token+/="), 100))}
 	for _, tt := range []struct {
@@ -101,9 +102,9 @@ func TestAllocationBudget(t *testing.T) {
 		allocs, size float64
 	}{
 		{"plain", nil, 20, 4096},
-		{"TLS", &tls.Config{Certificates: []tls.Certificate{*authority.valid(t, "127.0.0.1")}}, 150, 5000},
+		{"TLS", &tls.Config{Certificates: []tls.Certificate{*valid(authority, "127.0.0.1")}}, 150, 5000},
 	} {
-		c := newClient(t, s3put.Config{Endpoint: sink(t, tt.server), Bucket: bucket, PathStyle: true, RootCAs: authority.pool(), Credentials: static(cred)})
+		c := newClient(t, s3put.Config{Endpoint: sink(t, tt.server), Bucket: bucket, PathStyle: true, RootCAs: authority.Pool(), Credentials: static(cred)})
 		o := object("cam1/2026/03/09/04/05/06.ts", data)
 		o.Tags = "site=north"
 		o.Sent, o.Again = func(int) {}, func() bool { return true }
@@ -148,9 +149,9 @@ func TestMemoryOfThePinnedRoots(t *testing.T) {
 
 // BenchmarkPut is for counting: perf stat -e instructions:u, or GODEBUG=cpu.aes=off for a machine without AES instructions.
 func BenchmarkPut(b *testing.B) {
-	authority := newCA(b)
+	authority := certtest.New(b, "test root")
 	c := newClient(b, s3put.Config{
-		Endpoint: sink(b, &tls.Config{Certificates: []tls.Certificate{*authority.valid(b, "127.0.0.1")}}), Bucket: bucket, PathStyle: true, RootCAs: authority.pool(),
+		Endpoint: sink(b, &tls.Config{Certificates: []tls.Certificate{*valid(authority, "127.0.0.1")}}), Bucket: bucket, PathStyle: true, RootCAs: authority.Pool(),
 		Credentials: static(sigv4.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}),
 	})
 	o := object("cam1/2026/03/09/04/05/06.ts", randomBytes(segmentSize))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/s3put"
 )
 
@@ -20,8 +21,8 @@ var (
 )
 
 // dated is a fake whose certificate is valid in 2026 and whose clock says date.
-func dated(t *testing.T, a *ca, date time.Time) *fakeS3 {
-	f := newFake(t, a.issue(t, from, to, "127.0.0.1"))
+func dated(t *testing.T, a *certtest.Authority, date time.Time) *fakeS3 {
+	f := newFake(t, issue(a, from, to, "127.0.0.1"))
 	f.answer = func(_ int, w http.ResponseWriter, r *request) bool {
 		w.Header()["Date"] = nil
 		if !date.IsZero() {
@@ -33,7 +34,7 @@ func dated(t *testing.T, a *ca, date time.Time) *fakeS3 {
 }
 
 func TestCertificatesAreVerifiedForTheRightTime(t *testing.T) {
-	authority := newCA(t)
+	authority := certtest.New(t, "test root")
 	for _, tt := range []struct {
 		name       string
 		clock      time.Time
@@ -50,7 +51,7 @@ func TestCertificatesAreVerifiedForTheRightTime(t *testing.T) {
 	} {
 		f := dated(t, authority, mid)
 		cfg := f.config()
-		cfg.RootCAs, cfg.TimeFloor = authority.pool(), tt.floor
+		cfg.RootCAs, cfg.TimeFloor = authority.Pool(), tt.floor
 		o := object("k", randomBytes(100))
 		o.Time = tt.clock
 		server, err := newClient(t, cfg).Put(timeout(t), o)
@@ -72,10 +73,10 @@ func TestCertificatesAreVerifiedForTheRightTime(t *testing.T) {
 }
 
 func TestNowIsTheClockOfAnObjectWithoutTime(t *testing.T) {
-	authority := newCA(t)
+	authority := certtest.New(t, "test root")
 	f := dated(t, authority, mid)
 	cfg := f.config()
-	cfg.RootCAs, cfg.Now = authority.pool(), func() time.Time { return mid }
+	cfg.RootCAs, cfg.Now = authority.Pool(), func() time.Time { return mid }
 	o := object("k", nil)
 	o.Time = time.Time{}
 	if _, err := newClient(t, cfg).Put(timeout(t), o); err != nil || f.seen()[0].Header.Get("X-Amz-Date") != "20260601T120000Z" {
@@ -84,7 +85,7 @@ func TestNowIsTheClockOfAnObjectWithoutTime(t *testing.T) {
 }
 
 func TestTheTimeIsLearnedFromTheServerOnRequest(t *testing.T) {
-	authority, stranger := newCA(t), newCA(t)
+	authority, stranger := certtest.New(t, "test root"), certtest.New(t, "test root")
 	for _, tt := range []struct {
 		name  string
 		clock time.Time
@@ -107,7 +108,7 @@ func TestTheTimeIsLearnedFromTheServerOnRequest(t *testing.T) {
 			f = dated(t, stranger, tt.date)
 		}
 		cfg := f.config()
-		cfg.RootCAs, cfg.TimeFloor, cfg.ServerTime = authority.pool(), tt.floor, true
+		cfg.RootCAs, cfg.TimeFloor, cfg.ServerTime = authority.Pool(), tt.floor, true
 		c := newClient(t, cfg)
 		o := object("secret-key-name", randomBytes(100))
 		o.Time = tt.clock
@@ -139,21 +140,21 @@ func TestTheTimeIsLearnedFromTheServerOnRequest(t *testing.T) {
 
 // TestOtherFaultsOfACertificateAreNotTheClocks: the wrong name or root is no reason to speak of the clock, nor to ask for the time.
 func TestOtherFaultsOfACertificateAreNotTheClocks(t *testing.T) {
-	authority, stranger := newCA(t), newCA(t)
+	authority, stranger := certtest.New(t, "test root"), certtest.New(t, "test root")
 	for name, f := range map[string]*fakeS3{
-		"another root, in its time":     newFake(t, stranger.valid(t, "127.0.0.1")),
-		"another root, expired":         newFake(t, stranger.issue(t, from.AddDate(-9, 0, 0), from.AddDate(-8, 0, 0), "127.0.0.1")),
-		"another name, in its time":     newFake(t, authority.valid(t, "127.0.0.2")),
-		"another name, and it is early": newFake(t, authority.issue(t, time.Now().AddDate(1, 0, 0), time.Now().AddDate(2, 0, 0), "127.0.0.2")),
+		"another root, in its time":     newFake(t, valid(stranger, "127.0.0.1")),
+		"another root, expired":         newFake(t, issue(stranger, from.AddDate(-9, 0, 0), from.AddDate(-8, 0, 0), "127.0.0.1")),
+		"another name, in its time":     newFake(t, valid(authority, "127.0.0.2")),
+		"another name, and it is early": newFake(t, issue(authority, time.Now().AddDate(1, 0, 0), time.Now().AddDate(2, 0, 0), "127.0.0.2")),
 	} {
 		cfg := f.config()
-		cfg.RootCAs, cfg.ServerTime = authority.pool(), true
+		cfg.RootCAs, cfg.ServerTime = authority.Pool(), true
 		_, err := newClient(t, cfg).Put(timeout(t), object("k", nil))
 		if !errors.Is(err, s3put.ErrNotSent) || errors.Is(err, s3put.ErrClockSkew) || strings.Contains(err.Error(), "set the clock") || len(f.seen()) > 0 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	f := newFake(t, authority.valid(t, "127.0.0.1"))
+	f := newFake(t, valid(authority, "127.0.0.1"))
 	cfg := f.config() // the pinned roots do not know it
 	if _, err := newClient(t, cfg).Put(timeout(t), object("k", nil)); !errors.Is(err, s3put.ErrNotSent) {
 		t.Errorf("with the pinned roots: %v", err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/s3put"
 	"github.com/s3cam/s3cam/internal/sigv4"
 )
@@ -136,7 +137,7 @@ func TestWhereRedirectsMayLead(t *testing.T) {
 
 // TestRedirectToTheRegion runs against hosts of AWS that all lead to a fake with a certificate for them.
 func TestRedirectToTheRegion(t *testing.T) {
-	authority := newCA(t)
+	authority := certtest.New(t, "test root")
 	const east, west = "video.s3.us-east-1.amazonaws.com", "video.s3.eu-west-1.amazonaws.com"
 	for name, redirect := range map[string]func(int, http.ResponseWriter, *request) bool{
 		"301 with a header":        says(301, "PermanentRedirect", "X-Amz-Bucket-Region", "eu-west-1"),
@@ -154,9 +155,9 @@ func TestRedirectToTheRegion(t *testing.T) {
 		},
 	} {
 		for _, again := range []bool{true, false} {
-			f := newFake(t, authority.valid(t, east, west))
+			f := newFake(t, valid(authority, east, west))
 			f.answer = func(n int, w http.ResponseWriter, r *request) bool { return r.Host == east && redirect(n, w, r) }
-			c := newClient(t, s3put.Config{Region: "us-east-1", Bucket: "video", Credentials: someKeys, RootCAs: authority.pool(), Dial: f.dial})
+			c := newClient(t, s3put.Config{Region: "us-east-1", Bucket: "video", Credentials: someKeys, RootCAs: authority.Pool(), Dial: f.dial})
 			o := object("key", randomBytes(50_000))
 			o.Again = func() bool { return again }
 			_, err := c.Put(timeout(t), o)
@@ -188,7 +189,7 @@ func TestRedirectToTheRegion(t *testing.T) {
 }
 
 func TestRedirectsThatAreNotFollowed(t *testing.T) {
-	authority := newCA(t)
+	authority := certtest.New(t, "test root")
 	const east = "video.s3.us-east-1.amazonaws.com"
 	for name, redirect := range map[string]func(int, http.ResponseWriter, *request) bool{
 		"to another host":      says(307, "TemporaryRedirect", "Location", "https://evil.example/key"),
@@ -197,15 +198,15 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 		"to itself":            says(301, "PermanentRedirect", "X-Amz-Bucket-Region", "us-east-1"),
 		"to a host as region":  says(301, "PermanentRedirect", "X-Amz-Bucket-Region", "evil.example/"),
 	} {
-		f := newFake(t, authority.valid(t, east))
+		f := newFake(t, valid(authority, east))
 		f.answer = redirect
-		c := newClient(t, s3put.Config{Region: "us-east-1", Bucket: "video", Credentials: someKeys, RootCAs: authority.pool(), Dial: f.dial})
+		c := newClient(t, s3put.Config{Region: "us-east-1", Bucket: "video", Credentials: someKeys, RootCAs: authority.Pool(), Dial: f.dial})
 		if _, err := c.Put(timeout(t), object("key", randomBytes(10))); err == nil || len(f.seen()) != 1 {
 			t.Errorf("%s: %v after %d requests", name, err, len(f.seen()))
 		}
 	}
 	// Two regions that send to each other: one redirect per Put.
-	f := newFake(t, authority.valid(t, east, "video.s3.eu-west-1.amazonaws.com"))
+	f := newFake(t, valid(authority, east, "video.s3.eu-west-1.amazonaws.com"))
 	f.answer = func(n int, w http.ResponseWriter, r *request) bool {
 		other := "us-east-1"
 		if r.Host == east {
@@ -213,7 +214,7 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 		}
 		return says(301, "PermanentRedirect", "X-Amz-Bucket-Region", other)(n, w, r)
 	}
-	c := newClient(t, s3put.Config{Region: "us-east-1", Bucket: "video", Credentials: someKeys, RootCAs: authority.pool(), Dial: f.dial})
+	c := newClient(t, s3put.Config{Region: "us-east-1", Bucket: "video", Credentials: someKeys, RootCAs: authority.Pool(), Dial: f.dial})
 	if _, err := c.Put(timeout(t), object("key", randomBytes(10))); err == nil || len(f.seen()) != 2 {
 		t.Errorf("to and fro: %v after %d requests", err, len(f.seen()))
 	}

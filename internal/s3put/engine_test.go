@@ -26,6 +26,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/polltest"
 	"github.com/s3cam/s3cam/internal/s3put"
 	"github.com/s3cam/s3cam/internal/s3server"
@@ -46,8 +47,8 @@ func plainEngine(t *testing.T) engine {
 
 func tlsEngine(t *testing.T) engine {
 	t.Helper()
-	authority := newCA(t)
-	cert := authority.valid(t, "127.0.0.1")
+	authority := certtest.New(t, "test root")
+	cert := valid(authority, "127.0.0.1")
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
@@ -73,15 +74,15 @@ func tlsEngine(t *testing.T) engine {
 	return engineOf(s.URL(), s.Region(), bucket, accessKey, secretKey, authority)
 }
 
-func engineOf(endpoint, region, bucket, access, secret string, authority *ca) engine {
+func engineOf(endpoint, region, bucket, access, secret string, authority *certtest.Authority) engine {
 	e := engine{cfg: s3put.Config{
 		Endpoint: endpoint, Region: region, Bucket: bucket, PathStyle: true,
 		Credentials: static(sigv4.Credentials{AccessKeyID: access, SecretAccessKey: sigv4.Secret(secret)}),
 	}}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if authority != nil {
-		e.cfg.RootCAs = authority.pool()
-		transport.TLSClientConfig.RootCAs = authority.pool()
+		e.cfg.RootCAs = authority.Pool()
+		transport.TLSClientConfig.RootCAs = authority.Pool()
 	}
 	e.sdk = sdk.New(sdk.Options{
 		BaseEndpoint: aws.String(endpoint), UsePathStyle: true, Region: region, HTTPClient: &http.Client{Transport: transport},

@@ -4,13 +4,8 @@ package s3put_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -18,7 +13,6 @@ import (
 	"hash/crc32"
 	"io"
 	"log"
-	"math/big"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -31,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/s3put"
 	"github.com/s3cam/s3cam/internal/sigv4"
 )
@@ -208,60 +203,12 @@ func says(status int, code string, header ...string) func(int, http.ResponseWrit
 	}
 }
 
-// ca makes certificates for tests.
-type ca struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newCA(tb testing.TB) *ca {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-		NotBefore: time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2045, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return &ca{cert, key}
-}
-
-func (a *ca) pool() *x509.CertPool {
-	p := x509.NewCertPool()
-	p.AddCert(a.cert)
-	return p
-}
-
-// issue makes a certificate for hosts, names or addresses.
-func (a *ca) issue(tb testing.TB, from, to time.Time, hosts ...string) *tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "test"}, NotBefore: from, NotAfter: to}
-	for _, h := range hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
-		} else {
-			tmpl.DNSNames = append(tmpl.DNSNames, h)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, key.Public(), a.key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
 // valid is a certificate that is valid now.
-func (a *ca) valid(tb testing.TB, hosts ...string) *tls.Certificate {
-	return a.issue(tb, time.Now().Add(-time.Hour), time.Now().Add(time.Hour), hosts...)
+func valid(a *certtest.Authority, hosts ...string) *tls.Certificate {
+	return issue(a, time.Now().Add(-time.Hour), time.Now().Add(time.Hour), hosts...)
+}
+
+func issue(a *certtest.Authority, from, to time.Time, hosts ...string) *tls.Certificate {
+	p := a.Issue(certtest.Leaf{Hosts: hosts, From: from, Until: to})
+	return &p.Certificate
 }

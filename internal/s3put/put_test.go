@@ -15,21 +15,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3cam/s3cam/internal/certtest"
 	"github.com/s3cam/s3cam/internal/http1"
 	"github.com/s3cam/s3cam/internal/s3put"
 	"github.com/s3cam/s3cam/internal/sigv4"
 )
 
 func TestWhatIsSent(t *testing.T) {
-	authority := newCA(t)
+	authority := certtest.New(t, "test root")
 	for _, secure := range []bool{false, true} {
 		f := newFake(t, nil)
 		if secure {
-			f = newFake(t, authority.valid(t, "127.0.0.1"))
+			f = newFake(t, valid(authority, "127.0.0.1"))
 		}
 		f.token = "session/token+="
 		cfg := f.config()
-		cfg.RootCAs = authority.pool()
+		cfg.RootCAs = authority.Pool()
 		c := newClient(t, cfg)
 		o := object("cam1/2026/03/09/04/05/06.ts", randomBytes(100_000))
 		o.Tags = "site=north%20gate&n=1"
