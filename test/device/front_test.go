@@ -76,7 +76,7 @@ func newFront(t testing.TB, s *store, l leaf) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: s.ca.pool()}, IdleConnTimeout: time.Second}
+	transport := &http.Transport{DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: s.ca.Pool()}, IdleConnTimeout: time.Second}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(backend)

@@ -32,7 +32,7 @@ func put(ctx context.Context, s *store, addr, key string, body []byte, at time.T
 			Method: "PUT", EscapedPath: "/" + key, PayloadHash: sigv4.UnsignedPayload, Headers: []sigv4.Header{
 				{Name: "host", Value: addr}, {Name: "x-amz-date", Value: date}, {Name: "x-amz-content-sha256", Value: sigv4.UnsignedPayload},
 			}})))
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.ca.pool()}, DisableKeepAlives: true}}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.ca.Pool()}, DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err == nil {
 		resp.Body.Close()

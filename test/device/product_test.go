@@ -134,7 +134,7 @@ func (p *product) run(stdin io.Reader, args ...string) string {
 
 // shown is the serial number of the certificate that a port of the server shows.
 func (p *product) shown(address string) string {
-	c, err := tls.Dial("tcp", strings.TrimPrefix(address, "https://"), &tls.Config{RootCAs: p.ca.pool()})
+	c, err := tls.Dial("tcp", strings.TrimPrefix(address, "https://"), &tls.Config{RootCAs: p.ca.Pool()})
 	if err != nil {
 		return err.Error()
 	}
@@ -303,7 +303,7 @@ func (p *product) viewer(token string) *viewer {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	c := &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.ca.pool()}, ForceAttemptHTTP2: true}}
+	c := &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.ca.Pool()}, ForceAttemptHTTP2: true}}
 	p.t.Cleanup(c.CloseIdleConnections)
 	return &viewer{p.t, c, token}
 }
