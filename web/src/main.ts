@@ -197,7 +197,7 @@ function start(root: HTMLElement): void {
         connection,
         viewer,
         sessions: config.value.apiBase === '' ? 'asking' : 'none',
-        get clips() { return config.value.clips && viewer.clips; },
+        clips: config.value.clips,
         login: config.value.login,
         navigate: (route) => { location.hash = formatRoute(route); },
         openLink: (text) => {

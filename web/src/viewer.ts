@@ -118,12 +118,18 @@ export class Viewer {
 
   /** rangeOf is the only footage of a camera that may be seen; undefined: live and all that is recorded. */
   rangeOf(camera: string): Span | undefined {
-    return this.byLink && this.#claims !== undefined && covers(this.#claims.cameras, camera) ? this.#claims.range : undefined;
+    return this.#decides(camera)?.range;
   }
 
-  /** clips tells whether files may be saved, as far as the link decides it. */
-  get clips(): boolean {
-    return !this.byLink || this.#claims?.clips === true;
+  /** mayClip tells whether files of a camera may be saved, as far as the link decides it. */
+  mayClip(camera: string): boolean {
+    return this.#decides(camera)?.clips ?? true;
+  }
+
+  /** decides returns what the link says of a camera, if it is that by which this viewer sees it: who signed in may have been sent one, too. */
+  #decides(camera: string): Claims | undefined {
+    const own = this.#session !== undefined && this.known && (this.#session.open || covers(this.#session.cameras, camera));
+    return !own && this.#claims !== undefined && covers(this.#claims.cameras, camera) ? this.#claims : undefined;
   }
 
   /** mayShare tells whether links can be made, or are not needed. */

@@ -68,10 +68,12 @@ describe('the viewer', () => {
   test('who signed in is not held to what a link says', () => {
     const v = new Viewer();
     v.take(made(range));
-    expect([v.byLink, v.clips, v.rangeOf('gate')]).toEqual([true, false, { start: 1_764_060_000_000, end: 1_764_060_060_000 }]);
+    expect([v.byLink, v.mayClip('gate'), v.rangeOf('gate')]).toEqual([true, false, { start: 1_764_060_000_000, end: 1_764_060_060_000 }]);
     expect(v.rangeOf('other')).toBeUndefined();
     v.session = person;
-    expect([v.byLink, v.clips, v.rangeOf('gate'), v.mayShare]).toEqual([false, true, undefined, false]);
+    expect([v.byLink, v.mayClip('gate'), v.rangeOf('gate'), v.mayShare]).toEqual([false, true, undefined, false]);
+    // But of a camera that he may not see himself there is what the link gives.
+    expect([v.mayClip('yard/a'), v.rangeOf('yard/a')]).toEqual([false, { start: 1_764_060_000_000, end: 1_764_060_060_000 }]);
     v.session = { ...person, name: '', open: true };
     expect([v.byLink, v.mayShare]).toEqual([false, true]);
     v.session = { ...person, name: '' }; // of who has the link only

@@ -248,8 +248,11 @@ describe('a link', { concurrency: 2 }, () => {
     await pictures(page, 'share-made');
     assert.match(link, new RegExp(`^${it.url}/#/play/gate/2024-02-29%2012:00:\\d\\d\\?token=s3t1\\.[\\w-]+\\.[\\w-]+$`));
 
-    const guest = await visit(it, t, link, { expected: /403|VIDEOJS: ERROR/ });
+    const guest = await visit(it, t, link, { expected: /403|VIDEOJS: ERROR/, permissions: ['clipboard-read', 'clipboard-write'] });
     await plays(guest);
+    await guest.getByRole('button', { name: 'Copy a link to this moment' }).click();
+    await guest.getByText(/^Link copied\. It carries your own permission, and is good until 20/).waitFor();
+    assert.equal((await guest.evaluate(() => navigator.clipboard.readText())).split('token=')[1], link.split('token=')[1], 'else it would open for nobody');
     assert.match(await shownTime(guest), /^2024-02-29 20:00:/);
     assert.ok(!guest.url().includes('token'), `the address bar shows ${guest.url()}`);
     assert.deepEqual((await guest.context().cookies()), []);
@@ -366,6 +369,19 @@ describe('a link', { concurrency: 2 }, () => {
     await page.goto(`${it.url}/#/?token=${token}`);
     await until('both cameras', async () => (await page.locator('.tile .name').allTextContents()).join() === 'gate,yard/north');
     await account(page).waitFor();
+
+    const piece = await server.token('--camera', 'yard/north', '--start', '2024-02-29 12:00:04', '--end', '2024-02-29 12:00:14');
+    const anna = await login(t, 'anna'); // of whose cameras this is none
+    await anna.waitForSelector('.tile');
+    await anna.goto(`${it.url}/#/play/yard%2Fnorth/2024-02-29 12:00:04?end=2024-02-29 12:00:14&token=${piece}`);
+    await plays(anna);
+    await anna.getByText(/^This link shows only what was recorded from/).waitFor();
+    await anna.keyboard.press('i');
+    await anna.getByText('This link does not allow saving clips.').waitFor();
+    await anna.goto(`${it.url}/#/play/gate/2024-02-29 12:00:03`);
+    await plays(anna);
+    await anna.keyboard.press('i');
+    await anna.getByRole('button', { name: 'Save as MP4' }).waitFor();
   });
 
   test('is not needed where everyone may watch: the plain one is offered', async (t) => {

@@ -33,6 +33,8 @@ export interface ClipOptions {
 /** clipPanel marks a piece of the recording and saves it, takes a picture, and copies a link to the moment shown. */
 export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions): ClipPanel {
   const { settings, api } = app;
+  const mayClip = app.viewer.mayClip(camera);
+  const clips = app.clips && mayClip;
   let from: number | undefined;
   let to: number | undefined;
   let download: AbortController | undefined;
@@ -160,9 +162,9 @@ export function clipPanel(scope: Scope, app: App, camera: string, o: ClipOptions
       scope.h('button', { type: 'button', on: { click: () => mark('to') } }, () => settings.t.markTo),
       scope.h('button', { type: 'button', hidden: mayNotShare, disabled: () => chosen() === undefined, on: { click: () => share(true) } },
         () => settings.t.sharePiece)),
-    !app.clips && !app.viewer.clips && scope.h('p', { class: 'detail' }, () => settings.t.linkNoClips),
-    !app.clips && app.viewer.clips && ownClip(scope, app, camera, { chosen, tell }),
-    app.clips && scope.h('p', { class: 'actions' },
+    !clips && !mayClip && scope.h('p', { class: 'detail' }, () => settings.t.linkNoClips),
+    !clips && mayClip && ownClip(scope, app, camera, { chosen, tell }),
+    clips && scope.h('p', { class: 'actions' },
       scope.h('button', {
         type: 'button', class: 'primary', disabled: () => chosen() === undefined || download !== undefined,
         on: { click: () => void fetchClip('mp4') },
