@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,10 +31,12 @@ type doctorCmd struct {
 	S3      string   `name:"s3" placeholder:"ADDR" default:"127.0.0.1:9000" group:"store" help:"Address of the embedded S3 store, to which the cameras upload."`
 	TLSCert string   `name:"tls-cert" placeholder:"FILE" group:"tls" help:"The certificate that the server has."`
 	TLSKey  string   `name:"tls-key" placeholder:"FILE" group:"tls" help:"Its key."`
+	ACME    []string `name:"acme-domain" placeholder:"DOMAIN" group:"tls" help:"Domains for which the server gets a certificate by itself."`
 	S3Plain bool     `name:"s3-plain" group:"tls" help:"The port of the embedded store is without TLS."`
 	Metrics string   `placeholder:"ADDR" group:"operation" help:"Address at which Prometheus reads."`
 
 	URL     string `name:"url" placeholder:"URL" help:"Look at this server from outside, as a viewer would, and at nothing else."`
+	Ready   bool   `help:"Ask the server at --http whether it is ready, with TLS or without, and look at nothing else: for health checks of containers."`
 	Token   string `placeholder:"TOKEN" help:"A playback token to try at --url. Prefer the variable."`
 	Origin  string `placeholder:"ORIGIN" help:"A page elsewhere that shows the cameras, as https://example.org: may it read the API and, where --delivery is not direct, the store?"`
 	TimeURL string `name:"time-url" placeholder:"URL" help:"A web server whose clock is right, to compare this machine's with; its answer has a Date."`
@@ -54,6 +58,8 @@ probe object below .s3cam-doctor/ is stored and deleted again.
 
 With --url it asks a server from outside: name, certificate with its chain, whether it is ready, what strangers see.
 
+With --ready it asks the server at --http, with TLS or without, whether it is ready, and nothing else: for health checks.
+
 Exit code 1 when a line says fail.
 
 Examples:
@@ -63,6 +69,12 @@ Examples:
 }
 
 func (c *doctorCmd) Run(ctx context.Context, g *globals) error {
+	if c.Ready {
+		if c.URL != "" {
+			return usage("--ready asks the server at --http; it does not go with --url")
+		}
+		return c.ready(ctx, g)
+	}
 	cfg := doctor.Config{URL: c.URL, Token: c.Token, TimeURL: c.TimeURL, Origin: c.Origin, Logger: c.Log.logger(g.err, slog.LevelWarn)}
 	if c.URL == "" {
 		if err := c.server(ctx, &cfg); err != nil {
@@ -102,7 +114,12 @@ func (c *doctorCmd) Run(ctx context.Context, g *globals) error {
 
 // server looks at the server that the flags describe.
 func (c *doctorCmd) server(ctx context.Context, cfg *doctor.Config) error {
-	secure := c.TLSCert != ""
+	secure := c.TLSCert != "" || len(c.ACME) > 0
+	for _, name := range c.ACME {
+		if !slices.Contains(c.Host, name) {
+			c.Host = append(c.Host, name)
+		}
+	}
 	cfg.Hosts, cfg.CertFile, cfg.KeyFile, cfg.Connections = c.Host, c.TLSCert, c.TLSKey, c.MaxConnections
 	cfg.Ports = append(cfg.Ports, doctor.Port{Flag: "--http", Addr: c.HTTP, TLS: secure})
 	if c.Metrics != "" {
@@ -141,14 +158,10 @@ func (c *doctorCmd) server(ctx context.Context, cfg *doctor.Config) error {
 
 // embedded is a client of the embedded store with its own key pair, or says why there is none.
 func (c *doctorCmd) embedded(ctx context.Context, dir, bucket string, secure bool) (*s3.Client, string) {
-	host, port, err := net.SplitHostPort(c.S3)
+	addr, err := ownAddress(c.S3)
 	if err != nil {
 		return nil, fmt.Sprintf("--s3 %q is not an address", c.S3)
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	addr := net.JoinHostPort(host, port)
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, "the embedded store does not run at " + c.S3
@@ -184,4 +197,49 @@ func (c *doctorCmd) listCameras(cfg *doctor.Config, store playback.Store) error 
 	}
 	cfg.Cameras = service.Cameras
 	return nil
+}
+
+// ready asks the server of this machine. Its certificate is for a public name, so who it is is not verified; the address is our own.
+func (c *doctorCmd) ready(ctx context.Context, g *globals) error {
+	addr, err := ownAddress(c.HTTP)
+	if err != nil {
+		return usage("--http: %q is not an address", c.HTTP)
+	}
+	client := http.Client{Timeout: 8 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}}}
+	var text []byte
+	for _, scheme := range []string{"http", "https"} {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+addr+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			return fmt.Errorf("the server does not answer: %w", err)
+		}
+		text, err = io.ReadAll(io.LimitReader(res.Body, 4<<10))
+		res.Body.Close()
+		if err != nil {
+			return err
+		}
+		if res.StatusCode == http.StatusOK {
+			fmt.Fprintln(g.out, "ready")
+			return nil
+		}
+		if res.StatusCode != http.StatusBadRequest { // what a server with TLS says to a request without
+			break
+		}
+	}
+	return fmt.Errorf("the server is not ready: %s", strings.TrimSpace(string(text)))
+}
+
+// ownAddress is where to reach a server of this machine that listens on addr.
+func ownAddress(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), nil
 }

@@ -112,3 +112,21 @@ func TestDoctorOfAnExternalStore(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 }
+
+func TestDoctorAsAHealthCheck(t *testing.T) {
+	dir := t.TempDir()
+	call(t, nil, nil, "tls", "self-signed", "--host", "nvr.local", "--out", filepath.Join(dir, "tls")).want(t, 0)
+	for name, flags := range map[string][]string{"plain": nil, "with TLS": {"--tls-cert", filepath.Join(dir, "tls", "cert.pem"), "--tls-key", filepath.Join(dir, "tls", "key.pem")}} {
+		web := freeAddr(t)
+		cmd, out := program(t, nil, append([]string{"serve", "--data", filepath.Join(dir, name), "--http", web, "--s3", "127.0.0.1:0"}, flags...)...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		out.wait(t, regexp.MustCompile("s3cam serves"))
+		call(t, nil, nil, "doctor", "--ready", "--http", web).want(t, 0, "ready")
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+		call(t, nil, nil, "doctor", "--ready", "--http", web).want(t, 1, "does not answer")
+	}
+	call(t, nil, nil, "doctor", "--ready", "--url", "http://127.0.0.1:1").want(t, 2, "--http")
+}

@@ -104,7 +104,7 @@ func Run(ctx context.Context, cfg Config, each func(Line)) []Line {
 	case cfg.Store != nil:
 		d.store(ctx)
 	case cfg.StoreSkipped != "":
-		d.warn("store", "start the server, then run this again", "not tried: %s", cfg.StoreSkipped)
+		d.warn("store", "start the server, where it should run; see also the lines above. Then run this again", "not tried: %s", cfg.StoreSkipped)
 	}
 	if cfg.Cameras != nil {
 		d.cameras(ctx)

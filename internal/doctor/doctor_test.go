@@ -521,9 +521,9 @@ func TestCertificateFiles(t *testing.T) {
 	expect(t, run(t, doctor.Config{CertFile: cert, KeyFile: key}), "certificate.file", doctor.OK, "good until")
 	expect(t, run(t, doctor.Config{CertFile: cert, KeyFile: key, Hosts: []string{"127.0.0.2"}}), "certificate.file", doctor.Fail, "--host")
 	old, oldKey := write("old", a.issue(t, now.Add(-900*time.Hour), now.Add(-time.Hour)))
-	expect(t, run(t, doctor.Config{CertFile: old, KeyFile: oldKey}), "certificate.file", doctor.Fail, "get a new certificate")
-	expect(t, run(t, doctor.Config{CertFile: cert, KeyFile: oldKey}), "certificate.file", doctor.Fail, "check --tls-cert")
-	expect(t, run(t, doctor.Config{CertFile: filepath.Join(dir, "none"), KeyFile: key}), "certificate.file", doctor.Fail, "check --tls-cert")
+	expect(t, run(t, doctor.Config{CertFile: old, KeyFile: oldKey}), "certificate.file", doctor.Fail, "renew it")
+	expect(t, run(t, doctor.Config{CertFile: cert, KeyFile: oldKey}), "certificate.file", doctor.Fail, "of one issue")
+	expect(t, run(t, doctor.Config{CertFile: filepath.Join(dir, "none"), KeyFile: key}), "certificate.file", doctor.Fail, "is the path right")
 }
 
 func TestSites(t *testing.T) {
@@ -578,3 +578,40 @@ func TestSites(t *testing.T) {
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Ten broken installations taught these: each is told for what it is, with what to do about it.
+func TestWhatIsWrongWithTheFilesOfAServer(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "cameras.json")
+	if err := os.WriteFile(file, []byte("{bad"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, run(t, doctor.Config{Dir: dir}), "files", doctor.Fail, "the last backup")
+	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines := run(t, doctor.Config{Dir: dir})
+	expect(t, lines, "files", doctor.OK, "whole")
+	absent(t, lines, "owner")
+	if os.Geteuid() != 0 {
+		t.Log("SKIPPED: files that belong to root, because this is not root")
+		return
+	}
+	if err := os.Chown(dir, 64321, 64321); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, run(t, doctor.Config{Dir: dir}), "owner", doctor.Fail, "chown -R")
+}
+
+func TestAServerWithTLSIsNotTakenForAnother(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"status":"ok"}`) }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer s.Close()
+	addr := s.Listener.Addr().String()
+	expect(t, run(t, doctor.Config{Ports: []doctor.Port{{Flag: "--http", Addr: addr, TLS: true}}}), "port.http", doctor.OK, "answers")
+	expect(t, run(t, doctor.Config{Ports: []doctor.Port{{Flag: "--http", Addr: addr}}}), "port.http", doctor.Fail, "with TLS, and these flags are for one without")
+	expect(t, run(t, doctor.Config{URL: "http://" + addr}), "site", doctor.Fail, "https://"+addr)
+}

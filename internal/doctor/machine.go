@@ -4,6 +4,7 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -67,7 +68,62 @@ func (d *doctor) directory() {
 		d.ok("rights", "%s can be written and synced", dir)
 		d.attributes(dir)
 	}
+	d.strangersFiles(dir)
+	d.stateFiles(dir)
 	d.secrets(dir)
+}
+
+// stateFiles looks whether the server will understand its own files. A running one goes on with what it read last, so that nobody notices
+// before the next start.
+func (d *doctor) stateFiles(dir string) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		return
+	}
+	good := 0
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		switch {
+		case err != nil:
+			d.fail("files", "give it to the user of the server (chown), or run this as that user", "%v", err)
+		case !json.Valid(text):
+			d.fail("files", "correct it, or put the last backup in its place; the server does not start with it, and a running one does not take it", "%s is not JSON", name)
+		default:
+			good++
+		}
+	}
+	if good > 0 && good == len(names) {
+		d.ok("files", "the server's own files in %s are whole", dir)
+	}
+}
+
+// strangersFiles looks for files of the server that belong to somebody else: what was copied back as root, or written with sudo.
+func (d *doctor) strangersFiles(dir string) {
+	top, err := os.Stat(dir)
+	if err != nil {
+		return
+	}
+	uid, known := ownerOf(top)
+	if !known {
+		return
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return
+	}
+	below, _ := filepath.Glob(filepath.Join(dir, "[ct][al]*", "*")) // of ca and tls
+	var others []string
+	for _, name := range append(names, below...) {
+		if st, err := os.Lstat(name); err == nil {
+			if own, ok := ownerOf(st); ok && own != uid && own == 0 {
+				rel, _ := filepath.Rel(dir, name)
+				others = append(others, rel)
+			}
+		}
+	}
+	if len(others) > 0 {
+		d.fail("owner", fmt.Sprintf("give them to the user of the server: chown -R --reference=%[1]s %[1]s", dir), "the server cannot read or change %v in %s, which belong to root", others, dir)
+	}
 }
 
 // writeProbe stores a byte as the store does: file, sync, name, sync of the folder.

@@ -38,6 +38,12 @@ func (d *doctor) ports(ctx context.Context) {
 		switch ours, err := d.listening(ctx, net.JoinHostPort(host, port), p.TLS); {
 		case ours:
 			d.ok(check, "s3cam answers at %s", p.Addr)
+		case err == nil && d.otherwise(ctx, net.JoinHostPort(host, port), !p.TLS):
+			now, meant := "with", "without"
+			if p.TLS {
+				now, meant = meant, now
+			}
+			d.fail(check, "run this with the flags and variables that the server has (--tls-cert, --acme-domain, --s3-plain), or restart the server with these", "s3cam answers at %s %s TLS, and these flags are for one %s", p.Addr, now, meant)
 		case err == nil:
 			d.fail(check, "stop that program, or choose another port with "+p.Flag, "something else answers at %s", p.Addr)
 		default:
@@ -71,6 +77,12 @@ func (d *doctor) listening(ctx context.Context, addr string, secure bool) (ours 
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	return resp.StatusCode == http.StatusOK && (resp.Header.Get("Server") == "s3cam" || strings.Contains(string(body), `"status":"ok"`)), nil
+}
+
+// otherwise tells whether it is s3cam after all, with TLS instead of without or the other way round.
+func (d *doctor) otherwise(ctx context.Context, addr string, secure bool) bool {
+	ours, err := d.listening(ctx, addr, secure)
+	return ours && err == nil
 }
 
 // bindable tells whether the server could listen there.
@@ -132,11 +144,11 @@ func (d *doctor) certificateFiles() {
 	}
 	cert, doubts, err := tlscert.Load(d.cfg.CertFile, d.cfg.KeyFile, d.cfg.Hosts, d.cfg.Now())
 	if err != nil {
-		d.fail("certificate.file", "check --tls-cert and --tls-key, and who may read them", "%v", short(err))
+		d.fail("certificate.file", hintOf(err, "check --tls-cert and --tls-key, and who may read them"), "%v", short(err))
 		return
 	}
 	for _, doubt := range doubts {
-		level, advice := d.fail, "get a new certificate; the server takes the new files up by itself"
+		level, advice := d.fail, hintOf(doubt, "get a new certificate; the server takes the new files up by itself")
 		if errors.Is(doubt, tlscert.ErrEnding) {
 			level = d.warn
 		}
@@ -213,6 +225,15 @@ func tlsConfig(roots *x509.CertPool, name string) *tls.Config {
 
 // address matches URLs with a query, which may be signed.
 var address = regexp.MustCompile(`(https?://[^\s"?]+)\?[^\s"]*`)
+
+// hintOf is the advice that an error brings, or another.
+func hintOf(err error, otherwise string) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" {
+		return h.Hint()
+	}
+	return otherwise
+}
 
 // unsigned is an error without the queries of URLs in its text.
 func unsigned(err error) error {

@@ -46,6 +46,9 @@ func (d *doctor) site(ctx context.Context) {
 	case status == http.StatusMisdirectedRequest:
 		d.fail("site", "allow the name: --host "+u.Hostname(), "the server does not answer under the name %s", u.Hostname())
 		return
+	case status == http.StatusBadRequest && strings.Contains(string(body), "HTTPS server"): // net/http's own words
+		d.fail("site", "ask for https://"+u.Host, "%s speaks TLS only", base)
+		return
 	case status != http.StatusOK || !strings.Contains(string(body), `"status":"ok"`):
 		d.fail("site", "check the address: a proxy or another server answers", "%s/healthz gives status %d, and not what s3cam says", base, status)
 		return
