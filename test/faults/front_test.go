@@ -5,27 +5,21 @@
 package faults_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	crand "crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log"
-	"math/big"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/s3cam/s3cam/internal/certtest"
 )
 
 // front is the server that cameras talk to: it passes requests on to the store, over a faulty link too, or fails as servers and their proxies do.
@@ -167,47 +161,16 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	}
 }
 
-// authority vouches for the fronts.
+// authority is the certificate of the fronts, which vouches for itself.
 type authority struct {
-	pool *x509.CertPool
-	file string // PEM, for the agent
-
-	keyFile string // PEM
-	pair    tls.Certificate
+	pool          *x509.CertPool
+	file, keyFile string // PEM; file is for the agent too
+	pair          tls.Certificate
 }
 
 func newAuthority(t testing.TB) *authority {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "s3cam faults"},
-		NotBefore: time.Now().Add(-10 * 365 * 24 * time.Hour), NotAfter: time.Now().Add(10 * 365 * 24 * time.Hour), // clocks are stepped
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(crand.Reader, tmpl, tmpl, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &authority{pool: x509.NewCertPool(), file: filepath.Join(t.TempDir(), "ca.pem"), pair: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}}
-	a.pool.AddCert(cert)
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.keyFile = filepath.Join(t.TempDir(), "key.pem")
-	if err := os.WriteFile(a.keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(a.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return a
+	p := certtest.New(t, "nobody").Issue(certtest.Leaf{Name: "s3cam faults", SelfSigned: true})
+	file, keyFile := p.Files(t, t.TempDir())
+	return &authority{certtest.PoolOf(p.Leaf), file, keyFile, p.Certificate}
 }
