@@ -68,7 +68,7 @@ func (h *handler) clip(w *response, r *http.Request, form string) error {
 	}
 	if cap(h.clips) == 0 {
 		return &Error{Status: http.StatusNotImplemented, Code: "clips_not_offered",
-			Message: "this server makes no clips: an answer here has no room for more than a few seconds; make it from the segments of /replay.m3u8, as ffmpeg -i <url> -c copy clip.mp4"}
+			Message: "no clips are made here; make one from the segments of /replay.m3u8, as ffmpeg -i <url> -c copy clip.mp4"}
 	}
 	if g.Guest {
 		if !begin(h.guests) {

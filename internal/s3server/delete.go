@@ -76,8 +76,11 @@ func (d *remover) remove(key string) (bool, error) {
 
 // enter opens a folder level by level, so that no link on the way is followed.
 func (d *remover) enter(path string) error {
-	if checkParents(d.root, path) != nil {
+	switch err := checkParents(d.root, path); {
+	case errors.Is(err, errLinked):
 		return fs.ErrNotExist
+	case err != nil:
+		return err
 	}
 	dir, err := openFolder(d.root)
 	if err != nil {

@@ -109,8 +109,11 @@ func (g *gateway) object(bucket, key *string) (dir, clean string, err error) {
 	if err != nil {
 		return "", "", s3err.APIError{Code: "InvalidArgument", Description: "Object key: " + err.Error() + ".", HTTPStatusCode: 400}
 	}
-	if checkParents(dir, clean) != nil {
+	switch err := checkParents(dir, clean); {
+	case errors.Is(err, errLinked):
 		return "", "", s3err.GetAPIError(s3err.ErrObjectParentIsFile)
+	case err != nil:
+		return "", "", g.fail("parents", clean, err)
 	}
 	return dir, clean, nil
 }
