@@ -3,7 +3,6 @@
 package dist_test
 
 import (
-	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,57 +69,4 @@ func TestTheSettingsOfTheServiceExist(t *testing.T) {
 	if n < 15 {
 		t.Errorf("only %d settings found", n)
 	}
-}
-
-// The program in the container stands alone: the image has nothing else.
-func TestTheProgramOfTheContainerIsStatic(t *testing.T) {
-	text := read(t, root+"/deploy/container/Containerfile")
-	build := regexp.MustCompile(`RUN (CGO_ENABLED=0 go build [^&]*) -o /out/s3cam \./cmd/s3cam`).FindStringSubmatch(text)
-	if build == nil || !strings.Contains(text, "\nFROM scratch\n") || !strings.Contains(text, "\nUSER 65532:65532\n") || !strings.Contains(text, "\nHEALTHCHECK ") {
-		t.Fatalf("the container file does not build a static program for an image of its own, run as nobody, with a health check:\n%s", text)
-	}
-	exe := filepath.Join(t.TempDir(), "s3cam")
-	cmd := exec.Command("/bin/sh", "-c", build[1]+" -o "+exe+" ./cmd/s3cam")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	f, err := elf.Open(exe)
-	if err != nil {
-		t.Skipf("SKIPPED: whether it is static, because this is no ELF system: %v", err)
-	}
-	defer f.Close()
-	if libs, err := f.ImportedLibraries(); err != nil || len(libs) > 0 || f.Section(".interp") != nil {
-		t.Errorf("it needs %v (%v)", libs, err)
-	}
-	health := regexp.MustCompile(`CMD \["/s3cam", "([^\n]*)"\]`).FindStringSubmatch(text)
-	if health == nil {
-		t.Fatal("no health check")
-	}
-	args := strings.Split(strings.ReplaceAll(health[1], "8080", "1"), `", "`) // nobody listens at port 1
-	check := exec.Command(exe, args...)
-	out, err := check.CombinedOutput()
-	if err == nil || check.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "does not answer") {
-		t.Errorf("the health check without a server: %v\n%s", err, out)
-	}
-}
-
-func TestTheContainerBuilds(t *testing.T) {
-	for _, builder := range []string{"podman", "buildah", "docker"} {
-		exe, err := exec.LookPath(builder)
-		if err != nil {
-			continue
-		}
-		if exec.Command(exe, "info").Run() != nil {
-			continue // a client without a daemon
-		}
-		args := []string{"build", "-f", "deploy/container/Containerfile", "."}
-		cmd := exec.Command(exe, args...)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "DOCKER_BUILDKIT=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s %s: %v\n%s", builder, strings.Join(args, " "), err, out)
-		}
-		return
-	}
-	t.Skip("SKIPPED: building the container image, because neither podman, buildah nor docker works here")
 }
