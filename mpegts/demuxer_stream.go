@@ -38,7 +38,15 @@ func (s *elementary) clear() {
 
 // deliverable tells whether there is a unit with data.
 func (s *elementary) deliverable() bool {
-	return s.open && s.headed && len(s.buf) > s.header.dataAt
+	return s.open && s.headed && s.end() > s.header.dataAt
+}
+
+// end is where the PES ends in buf. What follows in its last packet belongs to nothing.
+func (s *elementary) end() int {
+	if s.header.length > 0 {
+		return min(len(s.buf), 6+s.header.length)
+	}
+	return len(s.buf)
 }
 
 // duplicate tells whether p repeats the packet before it, which is allowed once (§2.4.3.3).
@@ -148,13 +156,8 @@ func (s *elementary) run(b []byte, stride int) int {
 
 // unit describes what is in the buffer.
 func (s *elementary) unit() Unit {
-	end := len(s.buf)
-	damaged := s.damaged
-	if s.header.length > 0 {
-		want := 6 + s.header.length
-		damaged = damaged || end < want
-		end = min(end, want)
-	}
+	end := s.end()
+	damaged := s.damaged || s.header.length > 0 && end < 6+s.header.length
 	return Unit{
 		Kind: s.kind, PID: s.pid, Data: s.buf[s.header.dataAt:end],
 		PTS: int64(s.header.pts), DTS: int64(s.header.dts), HasPTS: s.header.hasPTS, HasDTS: s.header.hasDTS,
