@@ -607,8 +607,9 @@ func TestWhatIsWrongWithTheFilesOfAServer(t *testing.T) {
 }
 
 func TestAServerWithTLSIsNotTakenForAnother(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"status":"ok"}`) }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"status":"ok"}`) }))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
 	defer s.Close()
 	addr := s.Listener.Addr().String()
 	expect(t, run(t, doctor.Config{Ports: []doctor.Port{{Flag: "--http", Addr: addr, TLS: true}}}), "port.http", doctor.OK, "answers")
