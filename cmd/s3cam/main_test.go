@@ -115,6 +115,7 @@ func TestCommandLines(t *testing.T) {
 		{"version as JSON", nil, []string{"version", "--json"}, 0, []string{`"go": "go1.`}},
 		{"an unknown command", nil, []string{"record"}, 2, []string{"record", "hint: run `s3cam --help`"}},
 		{"an unknown flag", nil, []string{"demo", "--port", "1"}, 2, []string{"--port", "hint: run `s3cam demo --help`"}},
+		{"a flag that is missing", nil, []string{"camera", "add", "door"}, 2, []string{"--stack=NAME or --data=DIR", "hint: run `s3cam camera add --help`"}},
 		{"a missing flag", nil, []string{"push", "--input", file}, 2, []string{"--camera"}},
 		{"a flag's variable", []string{"S3CAM_CAMERA=..", "S3CAM_INPUT=x"}, []string{"push"}, 2, []string{"--camera", `".."`}},
 		{"an empty variable counts as not set", []string{"S3CAM_CAMERA="}, []string{"push", "--input", "x"}, 2, []string{"missing flags: --camera"}},

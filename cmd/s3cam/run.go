@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -74,13 +75,9 @@ func newParser(c *cli, g *globals) (*kong.Kong, error) {
 
 // usageError makes kong's complaint one about how to call the program.
 func usageError(args []string, err error) error {
-	var command string
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		command = args[0] + " "
-	}
-	for _, known := range commands {
-		if command == known+" " {
-			return kinded{hint.With(err, "run `s3cam %s--help` for the flags and examples", command), errUsage}
+	for n := min(2, len(args)); n > 0; n-- { // "camera add" before "camera"
+		if command := strings.Join(args[:n], " "); slices.Contains(commands, command) {
+			return kinded{hint.With(err, "run `s3cam %s --help` for the flags and examples", command), errUsage}
 		}
 	}
 	return kinded{hint.With(err, "run `s3cam --help` for the commands"), errUsage}
