@@ -160,5 +160,7 @@ describe('where a stretch ends', { concurrency: 1 }, () => {
     await page.getByLabel('Speed').selectOption('16');
     await past(page, end + 30 * second);
     await until('live', () => /#\/live\/yard/.test(page.url()), 60_000);
+    await plays(page);
+    assert.equal((await about(page)).muted, false, 'it can be heard as before');
   });
 });

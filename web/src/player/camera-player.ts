@@ -57,6 +57,7 @@ export class CameraPlayer {
   #opened = 0; // counts sources and their reloads: what belongs to an older one is ignored
   #rate = 1; // as the viewer chose it; live steers the rate by itself
   #paused = false; // whether the next source is to stand still
+  #heard = false; // what played before could be heard: so is what comes next
   readonly #player: Player;
   readonly #leave = new AbortController();
   #stream: Stream | undefined;
@@ -187,6 +188,7 @@ export class CameraPlayer {
   }
 
   toggleMuted(): void {
+    this.#heard = false; // decided anew
     this.#player.muted(this.#player.muted() !== true);
   }
 
@@ -279,6 +281,7 @@ export class CameraPlayer {
 
   async #load(): Promise<void> {
     const mine = ++this.#opened;
+    this.#heard = this.#started ? this.#player.muted() === false : this.#heard;
     this.#stream = undefined;
     this.#trouble = { kind: 'connecting' };
     this.#started = false;
@@ -406,6 +409,9 @@ export class CameraPlayer {
       if (!this.#started && this.#player.readyState() >= enough && !this.#player.seeking() && this.#listedEnd !== undefined) {
         this.#started = true;
         this.#trouble = undefined;
+        if (this.#heard) {
+          this.#player.muted(false); // a play that a load interrupted looks to Video.js as if the browser forbade sound
+        }
       }
       if (this.#source.mode === 'live') {
         this.#stayLive(local / 1000, position);
