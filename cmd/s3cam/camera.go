@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -26,10 +27,18 @@ type cameraCmd struct {
 
 // cameraFlags say whose cameras are meant: those of a stack in AWS, or of a standalone server.
 type cameraFlags struct {
-	Stack string `required:"" xor:"place" placeholder:"NAME" help:"The CloudFormation stack in AWS that the camera belongs to."`
-	Data  string `required:"" xor:"place" placeholder:"DIR" help:"The directory of the server that the camera belongs to: what serve has as --data, or as --state. It may be running."`
+	Stack string `xor:"place" placeholder:"NAME" help:"The CloudFormation stack in AWS that the camera belongs to."`
+	Data  string `xor:"place" placeholder:"DIR" help:"The directory of the server that the camera belongs to: what serve has as --data, or as --state. It may be running."`
 	awsFlags
 	JSON bool `help:"Print the result as JSON on standard output."`
+}
+
+// Validate is called by the parser. Were the flags themselves required, the help would ask for both.
+func (f cameraFlags) Validate() error {
+	if f.Stack == "" && f.Data == "" {
+		return errors.New("missing flags: --stack=NAME or --data=DIR")
+	}
+	return nil
 }
 
 // open looks the stack up and joins package provision to it.

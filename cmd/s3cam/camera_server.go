@@ -42,9 +42,6 @@ func (f cameraFlags) stackOnly(given ...bool) error {
 // openServer opens the registry of a server's directory. fresh: it need not have any camera.
 func (f cameraFlags) openServer() (*registry.Registry, registry.Server, error) {
 	var server registry.Server
-	if f.JSON && f.Data == "" {
-		return nil, server, usage("--data: it is empty; name a directory")
-	}
 	if fi, err := os.Stat(f.Data); err != nil || !fi.IsDir() {
 		return nil, server, hint.With(fmt.Errorf("--data: there is no directory %s", f.Data), "it is the one of s3cam serve --data, which makes it when it starts")
 	}
