@@ -20,7 +20,7 @@ export GOTOOLCHAIN ?= $(shell sed -n 's/^toolchain //p' go.mod)
 export PATH := $(CURDIR)/build/node/bin:$(CURDIR)/build/py/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo agent csdk dist lambda deps test lint test-go test-386 test-csdk test-device test-faults test-aws test-web test-browser test-long soak fuzz vuln \
+.PHONY: help build demo agent csdk dist lambda container deps test lint test-go test-386 test-csdk test-device test-faults test-aws test-web test-browser test-long soak fuzz vuln \
         bench bench-load bench-device web clips clean
 
 help: ## list the targets
@@ -43,6 +43,9 @@ dist: ## pack build/dist/*.tar.gz for each kind of SoC, with checksums: TARGETS 
 
 lambda: ## build the zips of the AWS Lambda functions into build/lambda
 	scripts/lambda-build.sh
+
+container: ## build the container image of the server (podman, buildah or docker)
+	scripts/container.sh
 
 deps: ## install what the tests need and this machine lacks (Debian, Ubuntu; elsewhere it says what to install)
 	@scripts/deps.sh

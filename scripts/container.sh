@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 die() { printf 'container: %s\n' "$*" >&2; exit 1; }
 name=${1:-s3cam}
 go=${GO:-go}
+export GOTOOLCHAIN="${GOTOOLCHAIN:-$(sed -n 's/^toolchain //p' go.mod)}" # it has the fixes of the standard library
 
 builder=${BUILDER:-}
 if [ -z "$builder" ]; then
