@@ -150,14 +150,16 @@ func (g target) build(root, dir string) (built, error) {
 		if g.race {
 			args = append(args, "-race")
 		}
+		command, env := "go", []string(nil)
 		if g.clock {
-			overlay, err := clockOverlay(dir)
+			overlay, toolchain, err := clockOverlay(dir)
 			if err != nil {
 				return built{}, err
 			}
 			args = append(args, "-overlay", overlay)
+			command, env = filepath.Join(toolchain, "bin", "go"), []string{"GOROOT=" + toolchain, "GOTOOLCHAIN=local"}
 		}
-		if err := run(nil, "go", append(args, "./cmd/s3cam-agent")...); err != nil {
+		if err := run(env, command, append(args, "./cmd/s3cam-agent")...); err != nil {
 			return built{}, err
 		}
 	default:

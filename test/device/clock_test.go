@@ -50,20 +50,25 @@ func init() {
 `
 
 // clockOverlay writes the overlay for go build that gives time.Now the clock of a test. Cameras have their clock from the kernel; here
-// several devices with wrong clocks live on one machine, and the program is statically linked, so that nothing can be preloaded.
-func clockOverlay(dir string) (file string, err error) {
+// several devices with wrong clocks live on one machine, and the program is statically linked, so that nothing can be preloaded. The
+// toolchain to build with is another name for the one in use: files below the module cache, where downloaded ones are, may not be replaced.
+func clockOverlay(dir string) (file, toolchain string, err error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	folder := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
+	toolchain = filepath.Join(dir, "toolchain")
+	if err := os.Symlink(strings.TrimSpace(string(root)), toolchain); err != nil {
+		return "", "", err
+	}
+	folder := filepath.Join(toolchain, "src", "time")
 	src, err := os.ReadFile(filepath.Join(folder, "time.go"))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	const line = "\tsec, nsec, mono := runtimeNow()\n\tif mono == 0 {"
 	if bytes.Count(src, []byte(line)) != 1 {
-		return "", errors.New("time.Now of this toolchain is not what the test knows how to patch")
+		return "", "", errors.New("time.Now of this toolchain is not what the test knows how to patch")
 	}
 	src = bytes.Replace(src, []byte(line), []byte(strings.Replace(line, "\n", "\n\tsec += testStep.Load()\n", 1)), 1)
 	patched, added := filepath.Join(dir, "time.go"), filepath.Join(dir, "testclock.go")
@@ -71,7 +76,7 @@ func clockOverlay(dir string) (file string, err error) {
 		filepath.Join(folder, "time.go"): patched, filepath.Join(folder, "testclock.go"): added,
 	}})
 	file = filepath.Join(dir, "overlay.json")
-	return file, errors.Join(err, os.WriteFile(patched, src, 0o644), os.WriteFile(added, []byte(clockSource), 0o644), os.WriteFile(file, list, 0o644))
+	return file, toolchain, errors.Join(err, os.WriteFile(patched, src, 0o644), os.WriteFile(added, []byte(clockSource), 0o644), os.WriteFile(file, list, 0o644))
 }
 
 // wrongClock is the wall clock of one device.

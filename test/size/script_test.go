@@ -121,7 +121,7 @@ func TestScriptStopsWhenTheToolchainDiffers(t *testing.T) {
 			dir := t.TempDir()
 			goRoot := filepath.Join(dir, "goroot")
 			// A go command that knows where it is and builds an empty program.
-			write(t, filepath.Join(dir, "go"), "#!/bin/sh\ncase $1 in\nenv) echo "+goRoot+" ;;\nversion) echo go version go1.99 ;;\n"+
+			write(t, filepath.Join(dir, "go"), "#!/bin/sh\ncase $1 in\nenv) [ $2 = GOROOT ] && echo "+goRoot+" || echo /nowhere ;;\nversion) echo go version go1.99 ;;\n"+
 				"build) while [ $# -gt 0 ]; do [ $1 = -o ] && : >$2; shift; done ;;\nesac\n")
 			write(t, filepath.Join(dir, "src/scripts/agent-build.sh"), read(t, root+"/scripts/agent-build.sh"))
 			write(t, filepath.Join(dir, "src/scripts/agent-crypto.sh"), read(t, root+"/scripts/agent-crypto.sh"))
