@@ -336,6 +336,7 @@ func TestCamerasThatAreSilent(t *testing.T) {
 		t.Errorf("%d lines", len(lines))
 	}
 	expect(t, lines, "cameras", doctor.Warn, "480 more")
+	expect(t, lines, "cameras", doctor.Warn, "none of the 500 cameras recorded")
 	expect(t, run(t, cameras()), "cameras", doctor.Warn, "nothing is recorded")
 	expect(t, run(t, doctor.Config{Cameras: func(context.Context) ([]playback.Camera, error) { return nil, errors.New("broken") }}), "cameras", doctor.Fail, "broken")
 }

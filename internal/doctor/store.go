@@ -241,8 +241,12 @@ func (d *doctor) cameras(ctx context.Context) {
 	if named > mostCameras {
 		d.warn("cameras", "look at the network or the store first", "%d more are not right either", named-mostCameras)
 	}
-	if len(all) == 0 {
+	switch {
+	case len(all) == 0:
 		d.warn("cameras", "connect one: docs/guide/cameras.md", "nothing is recorded yet")
+		return
+	case live == 0:
+		d.warn("cameras", "look at the network between them and the store first", "none of the %d cameras recorded within the last %v", len(all), silentAfter)
 		return
 	}
 	d.ok("cameras", "%d of %d cameras recorded within the last %v", live, len(all), silentAfter)
