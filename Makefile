@@ -16,7 +16,9 @@ FOR      ?= 10m
 BODY     ?= 1875000
 KEEP     ?= 45s
 # The release of Go that go.mod names, whatever the machine's default is. GOTOOLCHAIN=local takes the one that is installed.
-export GOTOOLCHAIN ?= $(shell sed -n 's/^toolchain //p' go.mod)
+ifndef GOTOOLCHAIN
+export GOTOOLCHAIN := $(shell scripts/toolchain.sh)
+endif
 export PATH := $(CURDIR)/build/node/bin:$(CURDIR)/build/py/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -64,8 +66,8 @@ lint: ## formatting, vet and staticcheck
 	cd bench && $(GO) vet ./...
 	@GO="$(GO)" scripts/staticcheck.sh
 
-test-go: ## Go tests with the race detector
-	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -E '/(csdk/tests|test/size|test/dist|test/device|test/faults)(/|$$)|/test/aws$$')
+test-go: ## Go tests with the race detector; three packages at a time on two processors, since many of them wait
+	$(GO) test -race -p $$(($$(nproc) + 1)) -timeout 15m $$($(GO) list ./... | grep -v -E '/(csdk/tests|test/size|test/dist|test/device|test/faults)(/|$$)|/test/aws$$')
 	cd bench && $(GO) test -race -count=1 ./load
 
 test-386: ## the same for the pure packages as a 32-bit program
