@@ -196,7 +196,9 @@ test('a new password ends the other sessions; a page that is open says so and go
   await change(password, 'another long password', 'and one more');
   await page.getByText('The two new passwords are not the same.').waitFor();
   await change(password, 'another long password');
-  await page.getByText('The password is changed. Other browsers have been logged out.').waitFor();
+  await page.getByText('The password is changed. Other browsers have been logged out.').waitFor().catch(async (e) => {
+    throw new Error(`the page says instead: ${await page.locator('body').innerText()}`, { cause: e });
+  });
   await page.getByRole('link', { name: 'To the cameras' }).click();
   await page.waitForSelector('.tile');
 
