@@ -10,10 +10,9 @@ import (
 // numberEpoch is where first numbers are counted from: 2020-01-01 00:00:00 UTC.
 const numberEpoch = 1577836800
 
-// firstNumber is the media sequence number that a new window starts with: the seconds since 2020 in the key of its newest
-// segment. Keys of a camera differ by at least a second and numbers rise by at most one per segment, so a window that is
-// lost with its cache and made anew never goes back: at worst it jumps forward. Its first segment would not do: late ones, which
-// a window in use leaves out, or other lengths make the next window begin earlier.
+// firstNumber is the media sequence number that a new window starts with: the seconds in the key of its first segment
+// since 2020. Keys of a camera differ by at least a second and numbers rise by at most one per segment, so a window that is
+// lost with its cache and made anew never goes back: at worst it jumps forward.
 func firstNumber(key int64) int64 { return max(0, key-numberEpoch) }
 
 // breaksEpoch is where first discontinuity sequence numbers are counted from: 2026-01-01 00:00:00 UTC.
@@ -53,9 +52,8 @@ func (cfg *Config) newWindow(old *Window, marks []mark, event bool, from int64, 
 			oldBreaks++
 		}
 	}
-	newest := w.newest().Key
-	w.MediaSequence = max(firstNumber(newest), old.MediaSequence+int64(len(old.Entries)))
-	w.DiscontinuitySequence = max(firstBreaks(newest), oldBreaks)
+	w.MediaSequence = max(firstNumber(w.Entries[0].Key), old.MediaSequence+int64(len(old.Entries)))
+	w.DiscontinuitySequence = max(firstBreaks(w.Entries[0].Key), oldBreaks)
 	return w
 }
 

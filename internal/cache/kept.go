@@ -136,24 +136,20 @@ func (k *Kept) Load(ctx context.Context, id string) (playback.Window, error) {
 	return w, nil
 }
 
-// Save implements playback.WindowStore. A disk that takes no files costs only what they are for. When it does not even let go of an old one, as a file
-// system that turned read-only, nothing is saved: after a restart viewers would be ahead of it. Nothing new can be stored there then anyway.
+// Save implements playback.WindowStore. A disk that takes no files costs only what they are for.
 func (k *Kept) Save(ctx context.Context, w playback.Window) error {
 	l := k.lock(w.ID)
 	defer l.Unlock()
 	defer k.prune()
-	if err := k.Memory.fits(ctx, &w); err != nil {
+	if err := k.Memory.Save(ctx, w); err != nil {
 		return err
 	}
-	next := w
-	next.Version++
-	if err := k.write(&next); err != nil {
-		if old := os.Remove(k.path(w.ID)); old != nil && !errors.Is(old, fs.ErrNotExist) { // rather none than one that viewers are ahead of
-			return fmt.Errorf("live window of %s cannot be kept: %w", w.ID, errors.Join(err, old))
-		}
+	w.Version++
+	if err := k.write(&w); err != nil {
 		k.cfg.Logger.Warn("live window not kept for the next start", "window", w.ID, "err", err)
+		os.Remove(k.path(w.ID)) // rather none than one that viewers are ahead of
 	}
-	return k.Memory.Save(ctx, w)
+	return nil
 }
 
 func (k *Kept) lock(id string) *sync.Mutex {

@@ -3,14 +3,12 @@
 package cache_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/s3cam/s3cam/internal/cache"
-	"github.com/s3cam/s3cam/playback"
 )
 
 func keptStore(t testing.TB, dir string, at time.Time) *cache.Kept {
@@ -178,47 +176,5 @@ func TestKeptTextsOfAnyLengthReplaceOneAnother(t *testing.T) {
 	}
 	if files := keptFiles(t, dir); len(files) != 1 {
 		t.Errorf("files %v", files)
-	}
-}
-
-// What viewers have seen must not be ahead of what the next start finds: where an old file can neither be written over nor removed, as on a file
-// system that turned read-only, nothing is saved.
-func TestKeptSavesNothingBesideAFileThatStays(t *testing.T) {
-	dir := t.TempDir()
-	k, err := cache.NewKept(dir, cache.MemoryConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := playback.Window{ID: "cam1", MediaSequence: 7, Entries: []playback.Entry{{Key: 1}}}
-	if err := k.Save(t.Context(), w); err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil || len(files) != 1 {
-		t.Fatal(files, err)
-	}
-	// A directory with something in it takes no text and does not go away, whoever asks.
-	if err := errors.Join(os.Remove(files[0]), os.MkdirAll(filepath.Join(files[0], "x"), 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	w.Version, w.MediaSequence = 1, 8
-	if err := k.Save(t.Context(), w); err == nil || errors.Is(err, playback.ErrConflict) {
-		t.Errorf("saved: %v", err)
-	}
-	if got, err := k.Load(t.Context(), "cam1"); err != nil || got.MediaSequence != 7 || got.Version != 1 {
-		t.Errorf("%+v, %v: viewers would see what the next start does not know", got, err)
-	}
-	if err := os.RemoveAll(files[0]); err != nil {
-		t.Fatal(err)
-	}
-	if err := k.Save(t.Context(), w); err != nil {
-		t.Fatal(err)
-	}
-	again, err := cache.NewKept(dir, cache.MemoryConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := again.Load(t.Context(), "cam1"); err != nil || got.MediaSequence != 8 || got.Version != 2 {
-		t.Errorf("%+v, %v after a restart", got, err)
 	}
 }

@@ -84,41 +84,22 @@ func (m *Memory) Save(ctx context.Context, w playback.Window) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.follows(&w); err != nil {
-		return err
-	}
 	e := m.entries[w.ID]
 	if e == nil {
+		if w.Version != 0 {
+			return fmt.Errorf("%w: version %d of %q is gone", playback.ErrConflict, w.Version, w.ID)
+		}
 		e = &entry{}
 		e.next, e.prev = e, e
 		m.entries[w.ID] = e
+	} else if e.w.Version != w.Version {
+		return fmt.Errorf("%w: %q has version %d, not %d", playback.ErrConflict, w.ID, e.w.Version, w.Version)
 	}
 	m.total += len(w.Entries) - len(e.w.Entries)
 	w.Version++
 	e.w = w
 	m.touch(e)
 	m.shrink(e)
-	return nil
-}
-
-// fits tells whether Save would take w now.
-func (m *Memory) fits(ctx context.Context, w *playback.Window) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.follows(w)
-}
-
-// follows tells whether w was made from what is stored. The lock is held.
-func (m *Memory) follows(w *playback.Window) error {
-	switch e := m.entries[w.ID]; {
-	case e == nil && w.Version != 0:
-		return fmt.Errorf("%w: version %d of %q is gone", playback.ErrConflict, w.Version, w.ID)
-	case e != nil && e.w.Version != w.Version:
-		return fmt.Errorf("%w: %q has version %d, not %d", playback.ErrConflict, w.ID, e.w.Version, w.Version)
-	}
 	return nil
 }
 
