@@ -12,7 +12,8 @@ const numberEpoch = 1577836800
 
 // firstNumber is the media sequence number that a new window starts with: the seconds in the key of its first segment
 // since 2020. Keys of a camera differ by at least a second and numbers rise by at most one per segment, so a window that is
-// lost with its cache and made anew never goes back: at worst it jumps forward.
+// lost with its cache and made anew jumps forward. It can still go back, by a few, when it begins earlier than the lost one: segments have
+// become longer, so that more of them are shown, or late ones have filled a gap (docs/design/faults.md).
 func firstNumber(key int64) int64 { return max(0, key-numberEpoch) }
 
 // breaksEpoch is where first discontinuity sequence numbers are counted from: 2026-01-01 00:00:00 UTC.

@@ -12,7 +12,7 @@
 //     WindowStore shares windows between servers by compare and swap.
 //
 // What holds for every playlist: it obeys RFC 8216bis; what was published for a segment in a live or EVENT playlist never
-// changes; numbers never go back, whichever server answers and even when the shared state is lost; no two segments are
+// changes; numbers never go back, whichever server answers and with one exception when the shared state is lost (firstNumber); no two segments are
 // swapped, repeated or, unless they came too late, left out.
 //
 // Bounds: one listing per live poll (two around midnight) and at most 32 ranged reads of 8 KiB and 16 of 64 KiB; a replay of

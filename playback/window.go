@@ -25,7 +25,7 @@ func (e *Entry) end() int64 { return e.Start + e.Duration }
 type Window struct {
 	ID      string    // the camera id, or for an EVENT playlist eventID
 	Version int64     // 0 = not stored yet; see WindowStore.Save
-	Expires time.Time // when nobody asked until then, the content is given up (the numbers never go back, see firstNumber)
+	Expires time.Time // when nobody asked until then, the content is given up (but not the numbers, see firstNumber)
 
 	TargetDuration        int // seconds, constant for the window's life
 	MediaSequence         int64

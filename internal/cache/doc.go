@@ -5,6 +5,6 @@
 // number of servers. Those two are packages of their own, so that a program links the client of none that it does not use; what they have in
 // common is here, and so is the conformance test of all.
 //
-// A window that is lost costs a listing, and its numbers jump forward; they never go back (see package playback). Still no
+// A window that is lost costs a listing, and its numbers jump forward; rarely they go back by a few (docs/design/faults.md). Still no
 // store drops one in use silently: it logs and counts it. Bounds: Memory, number of windows and of segments in them together.
 package cache
